@@ -1,0 +1,54 @@
+"""The interface that every predictor keeps, so that any of them runs in any recognizer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from mmengine.model import BaseModule
+from torch import nn
+
+
+class Predictor(BaseModule):
+    """Maps a context to a prediction of the target's shape, position by position.
+
+    Args:
+        in_channels: Channels of the context.
+        out_channels: Channels of the prediction.
+        init_cfg: mmengine's initialisation config.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, init_cfg: dict | None = None):
+        super().__init__(init_cfg)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+
+    @abstractmethod
+    def predict(self, context: torch.Tensor) -> torch.Tensor:
+        """Map contexts ``[..., in_channels]`` to predictions ``[..., out_channels]``."""
+
+    def forward(self, context: torch.Tensor) -> torch.Tensor:
+        """Predict from a pooled context or from a map of contexts.
+
+        Args:
+            context: ``[B, in_channels]`` or ``[B, in_channels, H, W]``.
+
+        Returns:
+            ``[B, out_channels]`` or ``[B, out_channels, H, W]``.
+        """
+        return self.predict(context.movedim(1, -1)).movedim(-1, 1)
+
+    def statistics(self) -> dict[str, torch.Tensor]:
+        """Scalars to watch in training, by name; none by default."""
+        return {}
+
+
+def orthogonal_mlp(in_channels: int, hidden_channels: int, out_channels: int,
+                   gain: float) -> nn.Sequential:
+    """The two-layer perceptron phi of DPC and MemDPC, orthogonal weights and zero biases."""
+    mlp = nn.Sequential(nn.Linear(in_channels, hidden_channels), nn.ReLU(inplace=True),
+                        nn.Linear(hidden_channels, out_channels))
+    for layer in (mlp[0], mlp[2]):
+        nn.init.orthogonal_(layer.weight, gain)
+        nn.init.zeros_(layer.bias)
+    return mlp

@@ -1,0 +1,3 @@
+from .dense_info_nce import DenseInfoNCELoss
+
+__all__ = ['DenseInfoNCELoss']

@@ -1,0 +1,162 @@
+"""The dense contrastive loss of DPC and MemDPC, in memory that grows linearly."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import nn
+from torch.autograd.function import once_differentiable
+
+from mmaction.registry import MODELS
+
+
+class _GatherWithGrad(torch.autograd.Function):
+    """Concatenate a tensor of every process along dimension 0; gradients flow back to each."""
+
+    @staticmethod
+    def forward(ctx, tensor):
+        gathered = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
+        dist.all_gather(gathered, tensor)
+        ctx.length = len(tensor)
+        return torch.cat(gathered)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        # Every process holds the gradient of its own loss: the tensor takes part in all of them.
+        grad = grad.contiguous()
+        dist.all_reduce(grad)
+        return grad[dist.get_rank() * ctx.length:][:ctx.length]
+
+
+class _ChunkedInfoNCE(torch.autograd.Function):
+    """Mean cross-entropy of ``pred @ target.T`` without ever holding the whole matrix.
+
+    Rows are taken in chunks of whole videos. The gradient of a row's loss needs that row's
+    softmax alone, so it is formed in the forward pass while the chunk is at hand; the backward pass
+    only scales it. This costs the same three matrix products as the plain version.
+    """
+
+    @staticmethod
+    def forward(ctx, pred, target, offset, steps, places, max_elements):
+        num_rows, num_targets = len(pred), len(target)
+        per_video = steps * places
+        chunk = per_video * max(1, max_elements // (per_video * num_targets))
+        need_grad = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        grad_pred = torch.empty_like(pred) if need_grad else None
+        grad_target = torch.zeros_like(target) if need_grad else None
+        total = pred.new_zeros(())
+        # Per row: how many negatives of each kind score at least as high as the positive.
+        beaten = torch.empty(num_rows, 3, dtype=torch.long, device=pred.device)
+        position = torch.arange(per_video, device=pred.device)
+        is_temporal = (position[:, None] % places == position % places) & (
+            position[:, None] != position)
+
+        for start in range(0, num_rows, chunk):
+            rows = pred[start:start + chunk]
+            logits = rows @ target.T
+            index = torch.arange(start + offset, start + offset + len(rows), device=pred.device)
+            positive = logits.gather(1, index[:, None])
+            not_below = logits >= positive
+            own = (index // per_video * per_video)[:, None] + position
+            own = not_below.gather(1, own)
+            temporal = (own & is_temporal.repeat(len(rows) // per_video, 1)).sum(1)
+            num_own = own.sum(1)
+            beaten[start:start + chunk] = torch.stack(
+                [temporal, num_own - 1 - temporal, not_below.sum(1) - num_own], 1)
+            log_normaliser = logits.logsumexp(1, keepdim=True)
+            total += (log_normaliser - positive).sum()
+            if need_grad:
+                softmax = logits.sub_(log_normaliser).exp_()
+                softmax[torch.arange(len(rows), device=pred.device), index] -= 1
+                torch.matmul(softmax, target, out=grad_pred[start:start + chunk])
+                grad_target.addmm_(softmax.T, rows)
+        if need_grad:
+            ctx.save_for_backward(grad_pred.div_(num_rows), grad_target.div_(num_rows))
+        ctx.mark_non_differentiable(beaten)
+        return total / num_rows, beaten
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_loss, _):
+        grad_pred, grad_target = ctx.saved_tensors
+        return grad_pred * grad_loss, grad_target * grad_loss, None, None, None, None
+
+
+@MODELS.register_module()
+class DenseInfoNCELoss(nn.Module):
+    """Contrastive loss over time, space and batch: Eq. (5) of DPC, Eq. (6) of MemDPC.
+
+    The positive of a prediction is the feature at its own video, step and place; the features at
+    all other steps and places of all videos are negatives. The mean over the predictions is taken.
+
+    Args:
+        temperature: Divisor of the similarities (1 in both papers).
+        normalize: Compare L2-normalised vectors instead of raw dot products.
+        gather: Take the targets of all processes as negatives. Gradients flow to all of them, so
+            the average over processes is the gradient of the loss of the whole batch.
+        max_elements: Number of matrix elements held at a time.
+
+    Raises:
+        ValueError: For a temperature or ``max_elements`` that is not positive.
+    """
+
+    def __init__(self,
+                 temperature: float = 1.0,
+                 normalize: bool = False,
+                 gather: bool = False,
+                 max_elements: int = 2**22):
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError(f'loss.temperature must be positive, not {temperature}')
+        if max_elements < 1:
+            raise ValueError(f'loss.max_elements must be positive, not {max_elements}')
+        self.temperature = temperature
+        self.normalize = normalize
+        self.gather = gather
+        self.max_elements = max_elements
+
+    def forward(self, pred: torch.Tensor,
+                target: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Contrast predictions with features; in float32 at least, whatever the autocast mode.
+
+        Args:
+            pred: Predicted features ``[B, P, C, H, W]`` of B videos at P steps.
+            target: The features observed there, of the same shape.
+
+        Returns:
+            The loss, and accuracies in [0, 1] by name: ``top1``, ``top3``, ``top5``, and
+            ``top1_temporal``, ``top1_spatial``, ``top1_easy`` against one kind of negative alone
+            (same place of the same video; same video; other videos; DPC section 3.2), where
+            there are negatives of that kind. A tie counts as lost. ``num_negatives`` is their
+            number for each prediction.
+
+        Raises:
+            ValueError: If the shapes differ or are not five-dimensional.
+        """
+        if pred.shape != target.shape or pred.ndim != 5:
+            raise ValueError('predictions and targets must both be [B, P, C, H, W], got '
+                             f'{tuple(pred.shape)} and {tuple(target.shape)}')
+        videos, steps, channels, height, width = pred.shape
+        with torch.autocast(pred.device.type, enabled=False):
+            pred, target = (x.permute(0, 1, 3, 4, 2).reshape(-1, channels) for x in (pred, target))
+            if pred.dtype in (torch.float16, torch.bfloat16):
+                pred, target = pred.float(), target.float()
+            if self.normalize:
+                pred, target = F.normalize(pred, dim=1), F.normalize(target, dim=1)
+            offset = 0
+            if self.gather and dist.is_available() and dist.is_initialized():
+                offset = dist.get_rank() * len(target)
+                target = _GatherWithGrad.apply(target.contiguous())
+            loss, beaten = _ChunkedInfoNCE.apply(
+                pred / self.temperature, target, offset, steps, height * width, self.max_elements)
+
+        rank = beaten.sum(1)
+        metrics = {f'top{k}': (rank < k).float().mean() for k in (1, 3, 5)}
+        exists = (steps > 1, height * width > 1, len(target) > steps * height * width)
+        for kind, name in enumerate(('temporal', 'spatial', 'easy')):
+            if exists[kind]:
+                metrics[f'top1_{name}'] = (beaten[:, kind] == 0).float().mean()
+        metrics['num_negatives'] = rank.new_tensor(len(target) - 1, dtype=torch.float)
+        return loss, metrics

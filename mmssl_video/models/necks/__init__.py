@@ -1,0 +1,3 @@
+from .conv_gru import ConvGRU
+
+__all__ = ['ConvGRU']

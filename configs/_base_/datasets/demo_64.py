@@ -1,0 +1,26 @@
+# The demo videos of tools/data/make_demo_videos.py. Labels are not used.
+_base_ = 'blocks_64.py'
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='VideoListDataset',
+        ann_file='data/demo/train.txt',
+        data_prefix=dict(video='data/demo/videos'),
+        pipeline={{_base_.train_pipeline}}))
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='VideoListDataset',
+        ann_file='data/demo/test.txt',
+        data_prefix=dict(video='data/demo/videos'),
+        pipeline={{_base_.val_pipeline}},
+        test_mode=True))
+val_evaluator = dict(type='SSLMetric')

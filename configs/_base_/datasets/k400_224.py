@@ -1,0 +1,26 @@
+# Kinetics-400 at 224 x 224. Labels are not used.
+_base_ = 'blocks_224.py'
+
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='VideoListDataset',
+        ann_file='data/kinetics400/train.txt',
+        data_prefix=dict(video='data/kinetics400/videos_train'),
+        pipeline={{_base_.train_pipeline}}))
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='VideoListDataset',
+        ann_file='data/kinetics400/val.txt',
+        data_prefix=dict(video='data/kinetics400/videos_val'),
+        pipeline={{_base_.val_pipeline}},
+        test_mode=True))
+val_evaluator = dict(type='SSLMetric')

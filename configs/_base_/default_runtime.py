@@ -1,0 +1,2 @@
+default_scope='mmaction'
+custom_hooks=[]

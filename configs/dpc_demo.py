@@ -1,0 +1,10 @@
+# DPC for the demo videos: narrow, at 64 x 64, minutes on two CPU cores.
+_base_ = [
+    '_base_/models/dpc_r18.py', '_base_/datasets/demo_64.py',
+    '_base_/schedules/adam_plateau.py', '_base_/default_runtime.py'
+]
+model = dict(
+    backbone=dict(base_channels=32),
+    neck=dict(in_channels=128, hidden_channels=128),
+    predictor=dict(in_channels=128, out_channels=128))
+train_cfg = dict(max_epochs=30, val_interval=5)

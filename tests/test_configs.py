@@ -1,0 +1,101 @@
+"""Every shipped config: it loads, its parts exist, its model builds and its pipeline fits."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmaction.registry import DATASETS, MODELS, TRANSFORMS
+from mmssl_video.apis.train import check_config
+from mmssl_video.config_files import config_dir
+
+CONFIGS = sorted(config_dir().glob('*.py'))
+PRETRAINING = [path for path in CONFIGS if path.stem.split('_')[0] in ('dpc', 'memdpc')]
+
+
+def ids(path):
+    return path.stem
+
+
+def test_the_configs_users_know_are_there():
+    assert {path.stem for path in PRETRAINING} >= {
+        'dpc_ucf101', 'dpc_k400', 'dpc_r34_k400', 'dpc_4pred4_k400', 'dpc_parallel_ucf101',
+        'dpc_vector_ucf101', 'memdpc_ucf101', 'memdpc_uni_ucf101', 'memdpc_k400', 'memdpc_demo',
+        'dpc_demo'}
+    assert {'linear_demo', 'knn_demo', 'retrieval_demo'} <= {path.stem for path in CONFIGS}
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=ids)
+def test_it_fits_on_a_screen_and_begins_with_what_it_is(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 40
+    assert lines[0].startswith('# ')
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=ids)
+def test_every_transform_exists(path):
+    cfg = Config.fromfile(path)
+    loaders = [cfg.get('train_dataloader'), cfg.get('val_dataloader')]
+    loaders += [cfg.get('evaluation', {}).get(role) for role in ('gallery', 'query')]
+    loaders = [loader for loader in loaders if loader]
+    assert loaders
+    for loader in loaders:
+        assert DATASETS.get(loader.dataset.type) is not None
+        assert loader.dataset.pipeline
+        for step in loader.dataset.pipeline:
+            TRANSFORMS.build(step)
+
+
+@pytest.mark.parametrize('path', PRETRAINING, ids=ids)
+def test_pretraining_configs_build(path):
+    cfg = Config.fromfile(path)
+    check_config(cfg)
+    model = MODELS.build(cfg.model)
+    window = next(step for step in cfg.train_dataloader.dataset.pipeline
+                  if step.type == 'SampleWindow')
+    assert window.num_frames == 40 and window.stride == 3
+    assert (model.num_blocks, model.pred_steps) == (8, 3)
+    assert model.neck.bidirectional == (cfg.model.predictor.type == 'CompressiveMemory'
+                                        and 'uni' not in path.stem)
+
+
+def parameters(name):
+    model = MODELS.build(Config.fromfile(config_dir() / name).model)
+    return round(sum(p.numel() for p in model.parameters()) / 1e6, 2)
+
+
+@pytest.mark.parametrize('name, millions', [
+    ('dpc_k400.py', 14.58), ('memdpc_ucf101.py', 15.44), ('dpc_r34_k400.py', 32.95)])
+def test_parameters_of_the_papers_networks(name, millions):
+    assert parameters(name) == millions
+
+
+def test_one_key_changes_the_number_of_slots():
+    cfg = Config.fromfile(config_dir() / 'memdpc_ucf101.py')
+    cfg.merge_from_dict({'model.predictor.num_slots': 512})
+    assert len(MODELS.build(cfg.model).predictor.memory) == 512
+
+
+def test_curriculum_is_one_hook():
+    cfg = Config.fromfile(config_dir() / 'dpc_4pred4_k400.py')
+    [hook] = [hook for hook in cfg.custom_hooks if hook['type'] == 'PredictionStepsHook']
+    assert dict(hook['schedule']) == {0: 3, 150: 4}
+    assert len(cfg.custom_hooks) > 1  # those of default_runtime.py are kept
+
+
+def test_methods_document_names_every_config():
+    """docs/methods.md maps the configs to the papers' tables; none may be missing."""
+    document = config_dir().parent / 'docs' / 'methods.md'
+    text = document.read_text()
+    for path in PRETRAINING:
+        if not path.stem.endswith('_demo'):
+            assert path.name in text, path.name
+
+
+@pytest.mark.parametrize('path', [*CONFIGS, *sorted(Path(config_dir() / '_base_').rglob('*.py'))],
+                         ids=ids)
+def test_configs_are_plain_settings(path):
+    """No functions, classes or imports: a config is data that a person can read."""
+    forbidden = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Lambda)
+    assert not any(isinstance(node, forbidden) for node in ast.walk(ast.parse(path.read_text())))

@@ -1,0 +1,198 @@
+"""Pre-train MemDPC on the demo videos or on a folder of your own, then judge what it learned.
+
+Run by quickstart.sh, which installs everything first. Steps that an interrupted run has finished
+are not repeated: the same command goes on from the last epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmssl_video.apis import build_encoder, calibrate_batchnorm, cli, extract_features
+from mmssl_video.apis.features import build_dataset
+from mmssl_video.apis.probe import gallery_batches, run_evaluation
+from mmssl_video.apis.testing import run_loop
+from mmssl_video.apis.train import check_work_dir, load_config, train
+from mmssl_video.apis.views import num_blocks_of, view_pipeline
+from mmssl_video.config_files import find_config
+from mmssl_video.datasets.demo_videos import make_demo_videos
+from mmssl_video.datasets.video_folder import write_lists
+from mmssl_video.evaluation.figure import draw_figure
+from mmssl_video.evaluation.report import format_table
+
+PROTOCOLS = ('linear_demo.py', 'knn_demo.py', 'retrieval_demo.py')
+# BatchNorm of the random encoder is calibrated on so many batches of unlabelled clips.
+CALIBRATION_BATCHES = 16
+# Number of training videos the demo config's epochs are meant for.
+DEMO_VIDEOS = 256
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='quickstart.sh', description=__doc__.splitlines()[0])
+    parser.add_argument('--videos', metavar='DIR', help='your own videos, DIR/<class>/**/*.mp4 (any '
+                        'depth, any common container); without class folders the encoder is '
+                        'pre-trained and features are written (default: generated demo videos)')
+    parser.add_argument('--out', metavar='DIR', help='where everything goes '
+                        '(default: work_dirs/quickstart, or work_dirs/quickstart_<name of DIR>)')
+    parser.add_argument('--config', default='memdpc_demo.py',
+                        help='pre-training config (default: memdpc_demo.py)')
+    parser.add_argument('--epochs', type=int, help='pre-training epochs (default: as many as see '
+                        'the number of clips that the config sees on the demo videos)')
+    parser.add_argument('--seed', type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    if args.videos is not None and not Path(args.videos).is_dir():
+        raise NotADirectoryError(f'--videos {args.videos!r} is no folder: name the folder that holds '
+                                 'the videos')
+    out = Path(args.out or Path('work_dirs') / (
+        'quickstart' if args.videos is None else f'quickstart_{Path(args.videos).resolve().name}'))
+    check_work_dir(out)
+
+    heading(1, 'Videos')
+    data = demo_data(out / 'demo', args.seed) if args.videos is None else own_data(
+        Path(args.videos), out / 'lists', args.seed)
+    cfg = pretraining_config(args, data, out)
+    check_same_run(out / 'settings.json', dict(
+        videos=data['root'], config=args.config, epochs=cfg.train_cfg.max_epochs, seed=args.seed,
+        train=Path(data['train']).read_text(encoding='utf-8').splitlines()))
+
+    heading(2, f'Pre-training: {cfg.train_cfg.max_epochs} epochs of {data["num_train"]} videos')
+    checkpoint = out / 'pretrain' / f'epoch_{cfg.train_cfg.max_epochs}.pth'
+    if checkpoint.is_file():
+        print(f'{checkpoint} is there already')
+    else:
+        train(copy.deepcopy(cfg), resume='auto')
+
+    heading(3, 'Judging')
+    heldout = [run_loop(copy.deepcopy(cfg), source, args.seed)
+               for source in (str(checkpoint), 'random')]
+    encoder = build_encoder(checkpoint, name='pre-trained')
+    records = []
+    if data['classes']:
+        records = probe(encoder, cfg, data, args.seed, out / 'results.json')
+    else:
+        print('There are no class folders, so there is nothing to probe: features only.')
+        features = extract_features(encoder, dict(
+            cfg.val_dataloader.dataset, ann_file=data['all'],
+            pipeline=view_pipeline(cfg)), num_workers=1)
+        features.save(out / 'features.npz')
+    report(out, heldout, records)
+
+
+def heading(number: int, text: str) -> None:
+    print(f'\n== {number}/3 {text}', flush=True)
+
+
+def demo_data(folder: Path, seed: int) -> dict:
+    """Make the demo videos, unless they are there."""
+
+    def progress(done, total):
+        if done * 4 // total > (done - 1) * 4 // total:
+            print(f'{done}/{total} demo videos made', flush=True)
+
+    make_demo_videos(folder, seed=seed, workers=os.cpu_count() or 1, progress=progress)
+    print(f'Demo videos are in {folder}.')
+    lists = {name: folder / f'{name}.txt' for name in ('train', 'test')}
+    return dict(
+        name='demo videos', root=str(folder / 'videos'),
+        classes=(folder / 'classes.txt').read_text().split(),
+        **{name: str(path) for name, path in lists.items()},
+        **{f'num_{name}': len(path.read_text().splitlines()) for name, path in lists.items()})
+
+
+def own_data(folder: Path, lists: Path, seed: int) -> dict:
+    """Write lists for a folder of the user's own."""
+    data = write_lists(folder, lists, seed=seed)
+    if min(data['num_train'], data['num_test']) < 2:
+        raise ValueError(f'{folder} holds {data["num_train"] + data["num_test"]} videos, too few to '
+                         'learn from some and to judge on others: at least 4 are needed')
+    classes = f'{len(data["classes"])} classes' if data['classes'] else 'no class folders'
+    print(f'{data["num_train"]} training and {data["num_test"]} held-out videos, {classes}; '
+          f'{data["num_other"]} other files passed over. Lists are in {lists}.')
+    return dict(data, name=folder.resolve().name, root=str(folder))
+
+
+def pretraining_config(args: argparse.Namespace, data: dict, out: Path):
+    """The pre-training config for these videos, as long as it is on the demo videos."""
+    cfg = load_config(args.config)
+    for loader, name in ((cfg.train_dataloader, 'train'), (cfg.val_dataloader, 'test')):
+        loader.batch_size = min(loader.batch_size, data[f'num_{name}'])
+        loader.dataset.ann_file = data[name]
+        loader.dataset.data_prefix = dict(video=data['root'])
+    demo_epochs = cfg.train_cfg.max_epochs
+    epochs = args.epochs or max(1, round(demo_epochs * DEMO_VIDEOS / data['num_train']))
+    # As many looks at the held-out videos as the config has.
+    cfg.train_cfg.val_interval = max(1, round(cfg.train_cfg.val_interval * epochs / demo_epochs))
+    cfg.train_cfg.max_epochs = epochs
+    cfg.default_hooks.checkpoint.interval = max(1, epochs // 8)
+    cfg.randomness.seed = args.seed
+    cfg.work_dir = str(out / 'pretrain')
+    return cfg
+
+
+def check_same_run(file: Path, settings: dict) -> None:
+    """Refuse to continue another run; note the settings of a new one."""
+    if file.exists() and json.loads(file.read_text(encoding='utf-8')) != settings:
+        raise ValueError(f'{file.parent} holds a run with other videos or settings: give another '
+                         'folder with --out, or remove it')
+    file.write_text(json.dumps(settings, indent=1), encoding='utf-8')
+
+
+def probe(encoder, cfg, data: dict, seed: int, results: Path) -> list[dict]:
+    """All probe protocols on the encoder, the random encoders and the trivial baselines."""
+    probes = [Config.fromfile(find_config(name)).evaluation for name in PROTOCOLS]
+    settings = dict(probes[0], dataset=data['name'], protocol=[p.protocol for p in probes])
+    for role, name in (('gallery', 'train'), ('query', 'test')):
+        settings[role] = dict(probes[0][role], num_workers=1, dataset=dict(
+            probes[0][role].dataset, ann_file=data[name], data_prefix=dict(video=data['root'])))
+    as_is, calibrated = (build_encoder('random', cfg, seed) for _ in range(2))
+    calibrate_batchnorm(
+        calibrated, gallery_batches(settings, build_dataset(settings['gallery']['dataset']), seed),
+        CALIBRATION_BATCHES, num_blocks_of(settings['gallery']['dataset']['pipeline']))
+    results.unlink(missing_ok=True)
+    return run_evaluation(Config(dict(evaluation=settings)), [encoder, as_is, calibrated],
+                          seed=seed, out=results)
+
+
+def report(out: Path, heldout: list[dict], records: list[dict]) -> None:
+    """Print everything, write it as JSON and draw it."""
+    trained, random = heldout
+    levels = trained['chance']
+    top1 = 100 * trained['metrics']['ssl/top1']['value']
+    lines = [
+        'Self-supervised top-1 on held-out videos (no labels; the right place of the right block of',
+        'the right clip among all of a batch), in %:', '',
+        f'  pre-trained                       {top1:6.1f}',
+        f'  untrained                         '
+        f'{100 * random["metrics"]["ssl/top1"]["value"]:6.1f}']
+    lines += [f'  {name:<32}  {level:6.1f}' for name, level in levels.items()]
+    shortcut = levels['knows only the clip']
+    lines += ['', f'The run {"passes" if top1 > shortcut else "does NOT pass"} the shortcut "knows '
+              f'only the clip" ({top1:.1f}% against {shortcut:.1f}%).']
+    if records:
+        lines += ['', format_table(records), '',
+                  'Minutes on a CPU hardly move a probe: the proof that the run worked is the '
+                  'held-out top-1 above.']
+    text = '\n'.join(lines)
+    print(f'\n{text}\n')
+    (out / 'report.txt').write_text(text + '\n', encoding='utf-8')
+    (out / 'report.json').write_text(
+        json.dumps(dict(self_supervised=heldout, probes=records), indent=1), encoding='utf-8')
+    draw_figure(out / 'report.png', scalars=out / 'pretrain', records=records or None,
+                levels=levels)
+    written = ['report.txt', 'report.json', 'report.png'] + (
+        [] if records else ['features.npz'])
+    print(f'Written to {out}: {", ".join(written)}')
+
+
+if __name__ == '__main__':
+    cli.run(main)

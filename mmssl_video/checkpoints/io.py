@@ -1,0 +1,225 @@
+"""Reading and writing checkpoint files: nothing but data ever comes out of one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import barrier, get_dist_info
+from mmengine.runner.checkpoint import CheckpointLoader
+
+_ZIP = b'PK\x03\x04'
+# The container of torch < 1.6 is a row of pickles.
+_PICKLE = b'\x80'
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message says why and what to do."""
+
+
+def load_checkpoint_file(path: str | os.PathLike, map_location: Any = 'cpu') -> dict:
+    """Read a checkpoint as data (``weights_only=True``), also one of torch < 1.6.
+
+    Args:
+        path: file written by ``torch.save``.
+        map_location: as for ``torch.load``.
+
+    Returns:
+        The dictionary in it.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CheckpointError: a directory, an empty, truncated or foreign file, or a pickle that asks for
+            code.
+    """
+    path = Path(path).expanduser()
+    _refuse_what_is_no_file(path)
+    with path.open('rb') as file:
+        head = file.read(64)
+        file.seek(0)
+        if not head:
+            raise CheckpointError(
+                f'{path} is empty (0 bytes): saving or downloading it was cut short.'
+            )
+        if not head.startswith((_ZIP, _PICKLE)):
+            raise CheckpointError(
+                f'{path} is not a PyTorch checkpoint: it begins with {_first_words(head)}.'
+            )
+        try:
+            # what mmengine's own files hold beyond tensors was allowed by compat.apply()
+            checkpoint = torch.load(file, map_location=map_location, weights_only=True)
+        except Exception as error:  # a damaged stream surfaces as almost any kind of error
+            if 'CUDA' in str(error):  # no fault of the file
+                raise
+            size = path.stat().st_size
+            is_cut = not head.startswith(_ZIP) and file.tell() >= size
+            raise CheckpointError(_failure_sentence(path, size, is_cut, error)) from None
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(
+            f'{path} holds a {type(checkpoint).__name__}, not the dictionary of a checkpoint.'
+        )
+    return checkpoint
+
+
+def state_dict_of(checkpoint: dict, source: str = 'the checkpoint') -> dict[str, torch.Tensor]:
+    """The weights of a checkpoint, without the ``module.`` prefix of parallel wrappers.
+
+    Args:
+        checkpoint: what :func:`load_checkpoint_file` returned: a dictionary with ``state_dict``, or
+            bare weights.
+        source: how messages name it.
+
+    Returns:
+        ``{key: tensor}`` in the file's order.
+
+    Raises:
+        CheckpointError: no weights in it.
+    """
+    weights = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(weights, dict) or not weights:
+        raise CheckpointError(
+            f"{source} holds no weights: its 'state_dict' is "
+            f'{"empty" if isinstance(weights, dict) else f"a {type(weights).__name__}"}.'
+        )
+    strange = [
+        str(key)
+        for key, value in weights.items()
+        if not (isinstance(key, str) and isinstance(value, torch.Tensor))
+    ]
+    if strange:
+        raise CheckpointError(
+            f'{source} holds no weights: {some(strange)} in its state dict '
+            f'{"is" if len(strange) == 1 else "are"} not a tensor.'
+        )
+    while all(key.startswith('module.') for key in weights):
+        weights = {key[len('module.') :]: value for key, value in weights.items()}
+    return dict(weights)
+
+
+def checkpoint_hash(path: str | os.PathLike) -> str:
+    """First 16 hexadecimal digits of the file's SHA-256, by which results name a checkpoint."""
+    path = Path(path).expanduser()
+    _refuse_what_is_no_file(path)
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        for chunk in iter(lambda: file.read(1 << 20), b''):
+            digest.update(chunk)
+    return digest.hexdigest()[:16]
+
+
+def save_atomic(checkpoint: dict, path: str | os.PathLike) -> None:
+    """``torch.save`` that leaves the whole new file or the old one, whenever the process dies."""
+    path = Path(path).expanduser()
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp makes private files
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def register_loaders() -> None:
+    """Route mmengine's ``load_from`` and ``resume`` through :func:`load_checkpoint_file`.
+
+    mmengine calls ``torch.load`` without ``weights_only``: unsafe on torch < 2.6, and without a
+    clear sentence on any.
+    """
+    CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
+    CheckpointLoader.register_scheme(
+        prefixes=['http://', 'https://'], loader=load_from_http, force=True
+    )
+
+
+def load_from_local(filename: str, map_location: Any = None) -> dict:
+    """mmengine's loader for local files (it cuts the name ``load_from_`` for its log line)."""
+    return load_checkpoint_file(filename, map_location)
+
+
+def load_from_http(filename: str, map_location: Any = None) -> dict:
+    """mmengine's loader for web addresses: rank 0 downloads into torch's hub folder."""
+    folder = Path(torch.hub.get_dir()) / 'checkpoints'
+    target = folder / Path(filename.split('?', 1)[0]).name
+    rank, _ = get_dist_info()
+    if rank == 0 and not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(filename, str(target), progress=False)
+    barrier()
+    return load_checkpoint_file(target, map_location)
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    if path.is_dir():
+        found = sorted(
+            p.name for p in path.iterdir() if p.suffix in ('.pth', '.pt', '.tar', '.pyth')
+        )
+        hint = f' (it holds {some(found)})' if found else ''
+        raise CheckpointError(f'{path} is a directory: give the checkpoint file itself{hint}.')
+    if not path.exists():
+        raise FileNotFoundError(f'checkpoint {path} does not exist.')
+    if not path.is_file():
+        raise CheckpointError(f'{path} is not an ordinary file.')
+
+
+def _first_words(head: bytes) -> str:
+    text = head.lstrip().decode('utf-8', 'replace')
+    if text.lower().startswith(('<!doctype', '<html', '<?xml')):
+        return f'{text[:15]!r}, so a web page was saved in its place: download the file again'
+    if text.startswith('version https://git-lfs'):
+        return 'a Git LFS pointer: fetch the real file with `git lfs pull`'
+    return repr(head[:16])
+
+
+def _failure_sentence(path: Path, size: int, is_cut: bool, error: Exception) -> str:
+    message = str(error)
+    # torch wraps the unpickler's own words into advice to switch weights_only off
+    found = re.search(r'WeightsUnpickler error:\s*(.+)', message)
+    reason = _first_line(found.group(1) if found else message)
+    if 'TorchScript' in message:
+        return f'{path} is a TorchScript archive, not a checkpoint.'
+    if 'hasRecord("version")' in message:
+        return f'{path} is a zip file, but not one that torch.save wrote.'
+    if is_cut or not isinstance(error, pickle.UnpicklingError):
+        reason = 'it ends too early' if is_cut else reason or type(error).__name__
+        return (
+            f'{path} is truncated or damaged ({size} bytes; {reason}): copy or download it again, '
+            'or use an earlier epoch.'
+        )
+    asked = re.search(r'GLOBAL (\S+) (?:was not an allowed|whose module)', message) or re.search(
+        r'(?:Unsupported class|unrecognized function) (.+)', message
+    )
+    if asked:
+        return (
+            f'{path} is refused: its pickle asks for `{asked.group(1).rstrip(".")}`, which could '
+            'run code; a checkpoint may hold tensors, numbers and text only, and nothing of it was '
+            'run.'
+        )
+    if reason.startswith(('restricted getattr', 'Can only')):
+        return f'{path} is refused: its pickle is not plain data ({reason}); nothing of it was run.'
+    return (
+        f'{path} cannot be read as a checkpoint: its pickle is damaged or not of the kind that '
+        f'torch.save writes ({reason}).'
+    )
+
+
+def _first_line(message: str) -> str:
+    return message.strip().split('\n', 1)[0].rstrip('.')[:200]
+
+
+def some(names: list[str], limit: int = 3) -> str:
+    """The first names of a list, and how many follow: for messages."""
+    return ', '.join(names[:limit]) + (
+        f' and {len(names) - limit} more' if len(names) > limit else ''
+    )

@@ -52,26 +52,36 @@ class _ChunkedInfoNCE(torch.autograd.Function):
         position = torch.arange(per_video, device=pred.device)
         is_temporal = (position[:, None] % places == position % places) & (
             position[:, None] != position)
+        logits = pred.new_empty(min(chunk, num_rows), num_targets)
+        scratch = torch.empty_like(logits)
 
         for start in range(0, num_rows, chunk):
             rows = pred[start:start + chunk]
-            logits = rows @ target.T
-            index = torch.arange(start + offset, start + offset + len(rows), device=pred.device)
-            positive = logits.gather(1, index[:, None])
-            not_below = logits >= positive
-            own = (index // per_video * per_video)[:, None] + position
-            own = not_below.gather(1, own)
-            temporal = (own & is_temporal.repeat(len(rows) // per_video, 1)).sum(1)
+            logits, scratch = logits[:len(rows)], scratch[:len(rows)]
+            own_rows = slice(start + offset, start + offset + len(rows))
+            torch.matmul(rows, target.T, out=logits)
+            positive = logits.gather(
+                1, torch.arange(own_rows.start, own_rows.stop, device=pred.device)[:, None])
+            # Ones in floating point: several times faster to sum than booleans.
+            not_below = torch.ge(logits, positive, out=scratch)
+            first = torch.arange(own_rows.start, own_rows.stop, per_video, device=pred.device)
+            own = (first[:, None] + position).repeat_interleave(per_video, 0)
+            own = not_below.gather(1, own) > 0
+            temporal = (own & is_temporal.repeat(len(first), 1)).sum(1)
             num_own = own.sum(1)
             beaten[start:start + chunk] = torch.stack(
-                [temporal, num_own - 1 - temporal, not_below.sum(1) - num_own], 1)
-            log_normaliser = logits.logsumexp(1, keepdim=True)
-            total += (log_normaliser - positive).sum()
+                [temporal, num_own - 1 - temporal, not_below.sum(1).long() - num_own], 1)
+
+            largest = logits.amax(1, keepdim=True)
+            weights = logits.sub_(largest).exp_()
+            normaliser = weights.sum(1, keepdim=True)
+            total += (normaliser.log() + largest - positive).sum()
             if need_grad:
-                softmax = logits.sub_(log_normaliser).exp_()
-                softmax[torch.arange(len(rows), device=pred.device), index] -= 1
-                torch.matmul(softmax, target, out=grad_pred[start:start + chunk])
-                grad_target.addmm_(softmax.T, rows)
+                # softmax = weights / normaliser; dividing the thin factors spares a pass.
+                grad_rows = torch.matmul(weights, target, out=grad_pred[start:start + chunk])
+                grad_rows.div_(normaliser).sub_(target[own_rows])
+                grad_target.addmm_(weights.T, rows / normaliser)
+                grad_target[own_rows] -= rows
         if need_grad:
             ctx.save_for_backward(grad_pred.div_(num_rows), grad_target.div_(num_rows))
         ctx.mark_non_differentiable(beaten)
@@ -106,7 +116,7 @@ class DenseInfoNCELoss(nn.Module):
                  temperature: float = 1.0,
                  normalize: bool = False,
                  gather: bool = False,
-                 max_elements: int = 2**22):
+                 max_elements: int = 2**21):
         super().__init__()
         if temperature <= 0:
             raise ValueError(f'loss.temperature must be positive, not {temperature}')

@@ -1,0 +1,204 @@
+"""An encoder from a checkpoint: rebuilt from the config in it, loaded with a report, frozen."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config, ConfigDict
+from mmengine.device import get_device
+from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmssl_video.checkpoints import (
+    checkpoint_hash,
+    config_from_checkpoint,
+    load_checkpoint_file,
+    load_encoder,
+    state_dict_of,
+)
+from mmssl_video.config_files import find_config
+
+from .views import as_windows, find_pipeline, num_blocks_of
+
+
+class Encoder:
+    """A frozen recognizer that turns windows of raw frames into features.
+
+    Args:
+        model (nn.Module): Recognizer with ``extract_feat`` and ``data_preprocessor``.
+        config (Config): The config it was built from.
+        name (str): What tables call it.
+        checkpoint (str, optional): Its file; None for random weights.
+        checkpoint_hash (str, optional): First digits of the file's SHA-256.
+        seed (int, optional): Seed of random weights.
+    """
+
+    def __init__(self, model, config, name, checkpoint=None, checkpoint_hash=None, seed=None):
+        self.model = model.eval()
+        self.config, self.name = config, name
+        self.checkpoint, self.checkpoint_hash, self.seed = checkpoint, checkpoint_hash, seed
+        self.bn_batches = 0  # that BatchNorm was calibrated on
+
+    @property
+    def device(self):
+        """Device of the parameters."""
+        return next(self.model.parameters()).device
+
+    @property
+    def data_preprocessor(self):
+        """What normalises raw frames; part of the recognizer's config."""
+        return self.model.data_preprocessor
+
+    @torch.no_grad()
+    def extract(self, inputs):
+        """Features of windows.
+
+        Args:
+            inputs (Tensor): Raw frames ``[B, N, C, T, H, W]``, 0 to 255: B windows of N blocks.
+
+        Returns:
+            Tensor: Pooled context ``[B, D]``, float32, on the encoder's device.
+        """
+        data = self.data_preprocessor(dict(inputs=list(inputs), data_samples=None), training=False)
+        return self.model.extract_feat(data['inputs']).float()
+
+
+def build_encoder(checkpoint, encoder_config=None, seed=0, device=None, name=None):
+    """Build the encoder of a checkpoint, or an untrained one.
+
+    Args:
+        checkpoint (str): File of a pre-training run or of ``tools/convert_checkpoint.py``, or the
+            word ``random`` for the weights a run with ``encoder_config`` would begin with.
+        encoder_config (str or Config, optional): Any config with a ``model``. Needed for
+            ``random``; for a file it replaces the config inside, which is parsed as data and never
+            executed.
+        seed (int): Seed of the random weights.
+        device (str, optional): Where to put it; the GPU where there is one.
+        name (str, optional): What tables call it; ``random`` or the file's name by default.
+
+    Returns:
+        Encoder: In eval mode, without gradients.
+
+    Raises:
+        FileNotFoundError: No such checkpoint or config.
+        ValueError: ``random`` without a config, a config without a model, or a checkpoint that
+            does not fit it.
+    """
+    is_random = str(checkpoint) == 'random'
+    if is_random and encoder_config is None:
+        raise ValueError("the checkpoint 'random' needs a config that says which encoder: add "
+                         '--encoder-config with any pre-training config, such as '
+                         'configs/memdpc_demo.py')
+    contents = None if is_random else load_checkpoint_file(checkpoint)
+    config = _config(encoder_config) if encoder_config is not None else config_from_checkpoint(
+        contents, str(checkpoint))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = _build(config, encoder_config if encoder_config is not None else checkpoint)
+        if is_random:
+            with quiet():  # mmengine logs a paragraph on every parameter
+                model.init_weights()
+    if is_random:
+        encoder = Encoder(model, config, name or 'random', seed=seed)
+    else:
+        with contextlib.nullcontext() if is_main_process() else quiet('ERROR'):
+            load_encoder(model, state_dict_of(contents, str(checkpoint)), str(checkpoint))
+        encoder = Encoder(model, config, name or Path(checkpoint).name, str(checkpoint),
+                          checkpoint_hash(checkpoint))
+    model.requires_grad_(False).to(device or get_device())
+    untracked = sum(not norm.track_running_stats for norm in _norms(model))
+    if untracked and is_main_process():
+        print(f'note: {untracked} BatchNorm layers of {encoder.name} keep no running statistics, '
+              'so a feature depends on the other windows of its batch')
+    return encoder
+
+
+def calibrate_batchnorm(encoder, batches, num_batches, num_blocks=None):
+    """Replace BatchNorm's running statistics by those of unlabelled clips, in place.
+
+    An untrained encoder has running statistics 0 and 1, which no data ever gave it; with the
+    statistics of real clips it is another, often quite different, encoder. The mean over batches
+    is cumulative (``momentum=None``). No weight changes.
+
+    Args:
+        encoder (Encoder): Changed in place; its name gets ``, BN calibrated``.
+        batches (iterable): Batches of a data loader, ``dict(inputs=[[M, C, T, H, W], …])``.
+        num_batches (int): How many of them to use at most.
+        num_blocks (int, optional): Blocks per window of the inputs; by default that of the
+            encoder's own config.
+
+    Returns:
+        int: Batches used; 0 where there are no running statistics to set, with a notice.
+
+    Raises:
+        ValueError: For no batch at all.
+    """
+    norms = [norm for norm in _norms(encoder.model) if norm.track_running_stats]
+    if not norms:
+        if is_main_process():
+            print(f'note: {encoder.name} has no BatchNorm layer with running statistics: there is '
+                  'nothing to calibrate')
+        return 0
+    num_blocks = num_blocks or num_blocks_of(find_pipeline(encoder.config))
+    momenta = [norm.momentum for norm in norms]
+    used = 0
+    try:
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+            norm.train()
+        for batch in batches:
+            if used == num_batches:
+                break
+            if batch['inputs']:  # else all videos of the batch are unreadable
+                encoder.extract(torch.cat([as_windows(x, num_blocks) for x in batch['inputs']]))
+                used += 1
+    finally:
+        for norm, momentum in zip(norms, momenta):
+            norm.momentum = momentum
+            norm.eval()
+    if not used:
+        raise ValueError('BatchNorm cannot be calibrated on no batch: num_batches must be at least '
+                         '1 and the list must name a video')
+    encoder.name += ', BN calibrated'
+    encoder.bn_batches = used
+    return used
+
+
+@contextlib.contextmanager
+def quiet(level='WARNING'):
+    """Let mmengine's logger pass nothing below ``level``."""
+    logger = MMLogger.get_current_instance()
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def _config(source):
+    if isinstance(source, (str, Path)):
+        return Config.fromfile(find_config(source))
+    return source if isinstance(source, Config) else Config(source)
+
+
+def _build(config, source):
+    model = config.get('model')
+    if not isinstance(model, dict) or 'type' not in model:
+        raise ValueError(f'the config of {source} has no model to build an encoder from: give a '
+                         'pre-training config, such as configs/memdpc_demo.py')
+    init_default_scope('mmaction')
+    return MODELS.build(ConfigDict(model))
+
+
+def _norms(model):
+    """BatchNorm layers of the encoder proper; those of predictors take no part in features."""
+    parts = [getattr(model, name, None) for name in ('backbone', 'neck')]
+    return [m for part in parts if part is not None for m in part.modules()
+            if isinstance(m, _BatchNorm)]

@@ -1,0 +1,327 @@
+"""Features of any videos: a dataset, a folder, a list of files, or arrays of frames."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmaction.registry import DATASETS, TRANSFORMS
+from mmengine.dataset import Compose
+from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
+from mmengine.registry import init_default_scope
+from torch.utils.data import DataLoader, Dataset
+
+from mmssl_video.datasets import BadVideoError, scan_video_folder
+from mmssl_video.datasets.video_folder import VIDEO_SUFFIXES
+
+from .views import as_frames, as_windows, describe_views, num_blocks_of, view_pipeline
+
+
+@dataclass
+class FeatureSet:
+    """Features of V videos, in the order of their list.
+
+    Args:
+        features (ndarray): ``[V, D]`` float32.
+        labels (ndarray): ``[V]`` int64, -1 where unknown.
+        names (list[str]): File names, or ``array 0``, ….
+        windows (ndarray): ``[V]`` int64, windows each feature is the mean of.
+        protocol (dict): How they were made: encoder, checkpoint hash, seed, views.
+        unreadable (list): ``(name, reason)`` of the videos that are *not* among the features.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    names: list
+    windows: np.ndarray
+    protocol: dict
+    unreadable: list = field(default_factory=list)
+
+    def save(self, path):
+        """Write an ``.npz`` without pickled objects; ``protocol`` and ``unreadable`` are JSON."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open('wb') as file:  # a path without .npz would get another name
+            np.savez_compressed(
+                file, features=self.features, labels=self.labels, windows=self.windows,
+                names=np.array(self.names, dtype=np.str_), protocol=json.dumps(self.protocol),
+                unreadable=json.dumps(self.unreadable))
+
+    @classmethod
+    def load(cls, path):
+        """Read what :meth:`save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            return cls(file['features'], file['labels'], file['names'].tolist(), file['windows'],
+                       json.loads(str(file['protocol'])),
+                       [tuple(pair) for pair in json.loads(str(file['unreadable']))])
+
+
+def extract_features(encoder, data, *, num_windows=None, batch_size=8, window_batch=16,
+                     num_workers=0, on_error='skip', max_bad_share=1.0, progress=True,
+                     root=None, **sampling):
+    """Features of videos: the mean over windows of the encoder's pooled context.
+
+    When ``torch.distributed`` is initialised, processes share the batches and every process
+    returns all features. Batches are the same whatever the number of processes, so features are
+    too, and no video is counted twice.
+
+    Args:
+        encoder (Encoder): From :func:`mmssl_video.apis.build_encoder`.
+        data: One of
+
+            - config of a dataset or of a data loader (``dict``), with its own test pipeline;
+            - folder of videos (any depth), list file (``path [label]`` a line) or video file;
+            - list of video files;
+            - frames, ``[T, H, W, 3]`` uint8 RGB, or a list of such arrays.
+        num_windows (int, optional): Windows per video, at equal distances; by default they slide
+            over the whole video. Not for dataset configs, whose pipeline says it.
+        batch_size (int): Videos read at a time.
+        window_batch (int): Windows per forward pass.
+        num_workers (int): Processes that decode.
+        on_error (str): ``'skip'`` leaves unreadable videos out, names them in ``unreadable`` and
+            in the output; ``'raise'`` stops at the first.
+        max_bad_share (float): Share of unreadable videos above which it stops all the same.
+        progress (bool): Show a progress line.
+        root (str, optional): Folder that the paths of a list file start from; its own by default.
+        **sampling: Other options of ``SampleWindow``.
+
+    Returns:
+        FeatureSet: Features and how they were made.
+
+    Raises:
+        FileNotFoundError: No such file or folder.
+        ValueError: Nothing to extract from, or arrays that are no frames.
+        RuntimeError: Too many unreadable videos.
+    """
+    dataset, pipeline, loader = _dataset(encoder, data, num_windows, root, sampling)
+    options = dict(batch_size=batch_size, num_workers=num_workers)
+    options.update(loader)
+    return extract_many([encoder], {}, dataset, pipeline, window_batch=window_batch,
+                        on_error=on_error, max_bad_share=max_bad_share, progress=progress,
+                        **options)[0]
+
+
+def extract_many(encoders, baselines, dataset, pipeline, *, batch_size=8, num_workers=0,
+                 window_batch=16, on_error='skip', max_bad_share=1.0, progress=True, what='videos'):
+    """Features by several encoders and trivial baselines, reading every video once.
+
+    Args:
+        encoders (list[Encoder]): Encoders.
+        baselines (dict): Functions of the frames ``[W, T, 3, H, W]`` of one video, by name.
+        dataset (Dataset): Map-style; in test mode, as :func:`build_dataset` makes it.
+        pipeline (list[dict]): Its pipeline, for the block count and the description.
+        what (str): What the progress line calls the videos.
+        batch_size, num_workers, window_batch, on_error, max_bad_share, progress: See
+            :func:`extract_features`.
+
+    Returns:
+        list[FeatureSet]: One per encoder, then one per baseline.
+    """
+    if on_error not in ('skip', 'raise'):
+        raise ValueError(f"on_error must be 'skip' or 'raise', got {on_error!r}")
+    if len(dataset) == 0:
+        raise ValueError(f'there are no {what} to extract features from: the list is empty')
+    num_blocks = num_blocks_of(pipeline)
+    # Whole batches are dealt to processes: the make-up of a batch, and with it every rounding (and
+    # every batch statistic), does not depend on how many processes there are.
+    batches = list(torch.arange(len(dataset)).split(batch_size))
+    mine = [batch.tolist() for batch in batches[get_rank()::get_world_size()]]
+    loader = DataLoader(Guarded(dataset), batch_sampler=mine, num_workers=num_workers,
+                        collate_fn=list)
+    bar = _Progress(what, sum(map(len, mine)), progress and is_main_process())
+    found = []
+    for items in loader:
+        for item in items:
+            if on_error == 'raise' and 'reason' in item:
+                raise RuntimeError(f'cannot read {item["name"]}: {item["reason"]}')
+        good = [item for item in items if 'reason' not in item]
+        windows = [as_windows(item.pop('inputs'), num_blocks) for item in good]
+        for item, features in zip(good, _features(encoders, baselines, windows, window_batch)):
+            item['features'] = features
+        for item, views in zip(good, windows):
+            item['windows'] = len(views)
+        found += items
+        bar.step(len(items))
+    bar.close()
+    gathered = sorted((item for part in all_gather_object(found) for item in part),
+                      key=lambda item: item['index'])
+    good = [item for item in gathered if 'reason' not in item]
+    unreadable = [(item['name'], item['reason']) for item in gathered if 'reason' in item]
+    _report_unreadable(unreadable, len(gathered), max_bad_share, what)
+    labels = np.array([item['label'] for item in good], dtype=np.int64)
+    counts = np.array([item['windows'] for item in good], dtype=np.int64)
+    views = describe_views(pipeline)
+    makers = [dict(encoder=e.name, checkpoint=e.checkpoint, checkpoint_hash=e.checkpoint_hash,
+                   seed=e.seed, views=views) for e in encoders]
+    makers += [dict(baseline=name, views=views) for name in baselines]
+    return [FeatureSet(np.stack([item['features'][i] for item in good]), labels,
+                       [item['name'] for item in good], counts, maker, unreadable)
+            for i, maker in enumerate(makers)]
+
+
+def build_dataset(config):
+    """Dataset of a config, in test mode: a bad video is an error, which extraction names."""
+    config = dict(config)
+    if 'pipeline' not in config:
+        raise ValueError('the dataset config has no pipeline: features need one that ends in '
+                         'PackActionInputs')
+    config.update(test_mode=True)
+    config.pop('on_error', None)
+    init_default_scope('mmaction')
+    return DATASETS.build(config)
+
+
+def _features(encoders, baselines, windows, window_batch):
+    """Features per video and maker, as float32 arrays, from lists of ``[W, N, C, T, H, W]``."""
+    if not windows:
+        return []
+    counts = [len(view) for view in windows]
+    stacked = torch.cat(windows)
+    columns = []
+    for encoder in encoders:
+        features = torch.cat([encoder.extract(part).cpu() for part in stacked.split(window_batch)])
+        columns.append([part.mean(0).numpy() for part in features.split(counts)])
+    for baseline in baselines.values():
+        columns.append([baseline(as_frames(view)).numpy() for view in windows])
+    return [list(row) for row in zip(*columns)]
+
+
+def _report_unreadable(unreadable, total, max_bad_share, what):
+    if not unreadable:
+        return
+    names = '; '.join(f'{name}: {reason}' for name, reason in unreadable[:5])
+    more = f'; and {len(unreadable) - 5} more' if len(unreadable) > 5 else ''
+    if len(unreadable) == total:
+        raise RuntimeError(f'none of the {total} {what} can be read: {names}{more}')
+    if len(unreadable) > max_bad_share * total:
+        raise RuntimeError(f'{len(unreadable)} of {total} {what} cannot be read, more than the '
+                           f'allowed {max_bad_share:.0%} (max_bad_share): {names}{more}')
+    if is_main_process():
+        print(f'{len(unreadable)} of {total} {what} cannot be read and are left out: '
+              f'{names}{more}')
+
+
+class Guarded(Dataset):
+    """Samples with their index, label and name, or with the ``reason`` why they cannot be read.
+
+    Args:
+        dataset (Dataset): Strict: its ``__getitem__`` raises :class:`BadVideoError`.
+    """
+
+    def __init__(self, dataset):
+        self.dataset = dataset
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def __getitem__(self, index):
+        info = self.dataset.get_data_info(index)
+        item = dict(index=index, name=str(info['filename']), label=int(info.get('label', -1)))
+        try:
+            item['inputs'] = self.dataset[index]['inputs']
+        except BadVideoError as error:
+            item['reason'] = error.reason or str(error)
+        return item
+
+
+class _Videos(Dataset):
+    """Videos (or arrays of frames) without a list file, behind the interface of BaseDataset."""
+
+    def __init__(self, infos, pipeline):
+        self.infos = infos
+        self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
+
+    def __len__(self):
+        return len(self.infos)
+
+    def get_data_info(self, index):
+        return dict(self.infos[index], start_index=0, modality='RGB', sample_idx=index)
+
+    def __getitem__(self, index):
+        return self.pipeline(self.get_data_info(index))
+
+
+def _dataset(encoder, data, num_windows, root, sampling):
+    """Dataset, pipeline and loader options for whatever the user gave."""
+    if isinstance(data, dict):
+        if num_windows is not None or sampling or root is not None:
+            raise ValueError('a dataset config says its windows (SampleWindow) and its folder '
+                             '(data_prefix) itself: num_windows, root and sampling options are '
+                             'for folders, lists and arrays')
+        loader = {k: data[k] for k in ('batch_size', 'num_workers') if 'dataset' in data
+                  and k in data}
+        config = data.get('dataset', data)
+        return build_dataset(config), config['pipeline'], loader
+    pipeline = view_pipeline(encoder.config, num_windows, **sampling)
+    if isinstance(data, np.ndarray) and data.ndim == 4:
+        data = [data]
+    if isinstance(data, (str, Path)):
+        path = Path(data)
+        if path.is_dir():  # classes are the folders in it
+            infos = [dict(filename=str(path / name), label=label)
+                     for name, label in scan_video_folder(path)[0]]
+            return _Videos(infos, pipeline), pipeline, {}
+        elif path.suffix.lower() in VIDEO_SUFFIXES:
+            data = [path]
+        elif not path.is_file():
+            raise FileNotFoundError(f'{path} does not exist: give a folder of videos, a list file '
+                                    'or a video file')
+        else:
+            dataset = build_dataset(dict(
+                type='VideoListDataset', ann_file=str(path), pipeline=pipeline,
+                data_prefix=dict(video=str(path.parent if root is None else root))))
+            return dataset, pipeline, {}
+    if not len(data):
+        raise ValueError('there are no videos to extract features from: the list is empty')
+    if all(isinstance(item, np.ndarray) for item in data):
+        infos = [_frames(i, item) for i, item in enumerate(data)]
+        # The frames are there: nothing to open, and decoding is picking them out.
+        pipeline = [dict(type='ArrayDecode') if step['type'] == 'DecodeFrames' else step
+                    for step in pipeline if step['type'] != 'VideoInit']
+    elif all(isinstance(item, (str, Path)) for item in data):
+        infos = [dict(filename=str(path), label=-1) for path in data]
+        for info in infos:
+            if not Path(info['filename']).is_file():
+                raise FileNotFoundError(f'video {info["filename"]} does not exist')
+    else:
+        raise ValueError('videos must be a folder, a list file, a list of video files, arrays of '
+                         'frames or a dataset config')
+    return _Videos(infos, pipeline), pipeline, {}
+
+
+def _frames(index, array):
+    if array.ndim != 4 or array.shape[-1] != 3 or array.dtype != np.uint8 or not len(array):
+        raise ValueError(f'array {index} must hold frames [T, H, W, 3] in uint8 RGB, got '
+                         f'{list(array.shape)} {array.dtype}')
+    return dict(filename=f'array {index}', label=-1, array=array, total_frames=len(array))
+
+
+class _Progress:
+    """One line that grows on a terminal, or a line at every tenth in a log."""
+
+    def __init__(self, what, total, show):
+        self.what, self.total, self.show = what, total, show
+        self.done, self.shown, self.start = 0, 0, time.monotonic()
+        self.terminal = sys.stderr.isatty()
+
+    def step(self, count):
+        self.done += count
+        if not self.show:
+            return
+        spent = time.monotonic() - self.start
+        text = (f'{self.what}: {self.done}/{self.total}, {self.done / max(spent, 1e-9):.1f}/s, '
+                f'{spent * (self.total - self.done) / self.done:.0f} s left')
+        if self.terminal:
+            print(f'\r{text:<70}', end='', file=sys.stderr, flush=True)
+        elif self.done * 10 // self.total > self.shown * 10 // self.total:
+            print(text, file=sys.stderr, flush=True)
+            self.shown = self.done
+
+    def close(self):
+        if self.show and self.terminal:
+            print(file=sys.stderr)

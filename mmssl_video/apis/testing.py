@@ -1,0 +1,220 @@
+"""Testing from a config: ``python tools/test.py CONFIG CHECKPOINT``.
+
+A config with an ``evaluation`` part runs its probe protocols; any other runs mmengine's test loop,
+or its validation loop where the config has no ``test_dataloader`` (a pre-training config: the
+self-supervised loss and accuracies on held-out videos).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import math
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import ConfigDict, DictAction
+from mmengine.dist import get_world_size, init_dist, is_main_process
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from .. import __version__, compat
+from ..checkpoints import (
+    checkpoint_hash,
+    config_from_checkpoint,
+    load_checkpoint_file,
+    load_full,
+)
+from ..evaluation.report import append_results, format_table, read_results
+from . import cli
+from .encoder import quiet
+from .probe import run_evaluation
+from .train import check_work_dir, load_config
+from .views import describe_views
+
+
+def parse_args(argv=None):
+    """Arguments of ``tools/test.py``."""
+    parser = argparse.ArgumentParser(
+        prog='test.py', description='Evaluate a checkpoint as a config says.',
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
+    parser.add_argument('config', help='path of a config, or the name of a shipped one')
+    parser.add_argument('checkpoint', help='checkpoint file, or the word random for the untrained '
+                        'model')
+    parser.add_argument('--encoder-config', metavar='CONFIG',
+                        help='config with the model to probe; needed for random, otherwise that '
+                        'inside the checkpoint is used')
+    parser.add_argument('--calibrate-bn', type=int, default=0, metavar='BATCHES',
+                        help='set the BatchNorm statistics of the encoder on so many batches of '
+                        'gallery clips first')
+    parser.add_argument('--work-dir', help='where logs and results go '
+                        '(default: work_dirs/<name of the config>)')
+    parser.add_argument('--out', help='JSON file the results are appended to '
+                        '(default: results.json in the work dir)')
+    parser.add_argument('--seed', type=int, default=0, help='of random weights and of the splits '
+                        'of the training set (default: 0)')
+    parser.add_argument('--device', help='where to probe, such as cpu or cuda:1 '
+                        '(default: the GPU where there is one)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='change settings of the config, as in evaluation.dataset=mine')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='how several processes are started (dist_test.sh sets it)')
+    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.local_rank is not None:
+        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main(argv=None):
+    """Test as the command line says: prints the results, appends them to a JSON file."""
+    args = parse_args(argv)
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.work_dir = args.work_dir or cfg.work_dir
+    check_work_dir(cfg.work_dir)
+    out = args.out or str(Path(cfg.work_dir) / 'results.json')
+    read_results(out)  # an unreadable results file must not cost a whole run
+    try:
+        if cfg.get('evaluation') is not None:
+            if args.launcher != 'none':
+                compat.init_cpu_process_group(args.launcher)
+                if torch.cuda.is_available():
+                    init_dist(args.launcher)
+            records = run_evaluation(
+                cfg, args.checkpoint, encoder_config=args.encoder_config, seed=args.seed,
+                device=args.device, calibrate_bn=args.calibrate_bn, out=out)
+            text = format_table(records)
+        else:
+            unused = [name for name, value in (
+                ('--encoder-config', args.encoder_config), ('--device', args.device),
+                ('--calibrate-bn', args.calibrate_bn)) if value]
+            if unused:
+                raise ValueError(f'{", ".join(unused)} is for configs with an evaluation part, '
+                                 f'which {args.config} does not have')
+            record = run_loop(cfg, args.checkpoint, args.seed, args.launcher, args.cfg_options)
+            if is_main_process():
+                append_results(out, [record])
+            text = '\n'.join([f'{record["protocol"]} of {record["subject"]} on '
+                              f'{record["num_queries"]} videos ({record["split"]["query"]})']
+                             + [f'  {name:<32}{metric["value"]:.4f}'
+                                for name, metric in record['metrics'].items()]
+                             + [f'  {name:<32}{level / 100:.4f}'
+                                for name, level in record['chance'].items()])
+        if is_main_process():
+            print(f'\n{text}\n\nresults are in {out}')
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def run_loop(cfg, checkpoint, seed=0, launcher='none', options=None):
+    """Run mmengine's test loop, or the validation loop of a config without one.
+
+    Args:
+        cfg (Config): Config with a model, ``work_dir`` and a test or validation loader; changed.
+        checkpoint (str): File with all weights of the model, or ``random``.
+        seed (int): Seed of random weights.
+        launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        options (dict, optional): Settings, by dotted name, that the user changed: those of the
+            model also count where the model is rebuilt from the checkpoint, which is done when its
+            config has a model of the same type.
+
+    Returns:
+        dict: Record with ``metrics[name] = dict(value)``, as the loop's metrics name them, and in
+        ``chance`` the levels of :func:`shortcut_levels`, in percent, for dense prediction.
+
+    Raises:
+        ValueError: The config has no loop to run, or the checkpoint is of another model.
+        FileNotFoundError: No such checkpoint.
+    """
+    kind = next((kind for kind in ('test', 'val') if cfg.get(f'{kind}_dataloader')), None)
+    if kind is None or cfg.get('model') is None:
+        raise ValueError(f'the config {cfg.filename or ""} has neither an evaluation part nor a '
+                         'model with a test_dataloader or val_dataloader: there is nothing to test')
+    contents = None if checkpoint == 'random' else load_checkpoint_file(checkpoint)
+    if contents is not None and (contents.get('meta') or {}).get('cfg'):
+        trained = config_from_checkpoint(contents, str(checkpoint)).get('model') or {}
+        if trained.get('type') == cfg.model.type:
+            cfg.model = trained
+            cfg.merge_from_dict({key: value for key, value in (options or {}).items()
+                                 if key.startswith('model.')})
+    _only_test(cfg, kind)
+    cfg.setdefault('randomness', ConfigDict()).seed = seed
+    cfg.load_from, cfg.resume = None, False
+    if launcher != 'none':
+        compat.init_cpu_process_group(launcher)
+        compat.set_cpu_model_wrapper(cfg)
+    cfg.launcher = launcher
+    runner = Runner.from_cfg(cfg)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    if contents is None:
+        torch.manual_seed(seed)
+        with quiet():
+            model.init_weights()
+    else:
+        load_full(model, contents, str(checkpoint))
+    metrics = runner.test()
+    loader, dataset = runner.test_dataloader, cfg.test_dataloader.dataset
+    levels = {}
+    if hasattr(model, 'pred_steps'):
+        levels = shortcut_levels(model, loader.dataset[0]['inputs'],
+                                 min(cfg.test_dataloader.get('batch_size', 1),
+                                     math.ceil(len(loader.dataset) / get_world_size())))
+    return dict(
+        protocol=f'loop/{kind}', version=1, options={}, dataset=str(dataset.get('ann_file', '')),
+        split=dict(query=Path(dataset.get('ann_file', '')).name),
+        views=describe_views(dataset.get('pipeline', [])), kind='model',
+        subject='random' if contents is None else Path(checkpoint).name,
+        checkpoint=None if contents is None else str(checkpoint),
+        checkpoint_hash=None if contents is None else checkpoint_hash(checkpoint), seed=seed,
+        bn_batches=0, num_queries=len(loader.dataset),
+        metrics={name: dict(value=float(value)) for name, value in metrics.items()},
+        chance=levels, time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
+        software=dict(mmssl_video=__version__, torch=torch.__version__))
+
+
+def _only_test(cfg, kind):
+    """Leave a Runner nothing but a test loop, with the data of ``kind`` (``'test'`` or ``'val'``).
+
+    A validation loop proper would let the hooks of training act on it: save the best checkpoint,
+    lower the learning rate.
+    """
+    if not cfg.get(f'{kind}_evaluator'):
+        raise ValueError(f'the config {cfg.filename or ""} has a {kind}_dataloader and no '
+                         f'{kind}_evaluator: there is nothing to measure')
+    cfg.test_dataloader, cfg.test_evaluator = cfg[f'{kind}_dataloader'], cfg[f'{kind}_evaluator']
+    cfg.test_cfg = cfg.get('test_cfg') or dict(type='TestLoop')
+    for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
+                 'val_dataloader', 'val_cfg', 'val_evaluator', 'auto_scale_lr'):
+        cfg.pop(name, None)
+    cfg.setdefault('default_hooks', ConfigDict()).checkpoint = None
+    cfg.visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+
+
+@torch.no_grad()
+def shortcut_levels(model, clip, batch_size):
+    """Top-1 of dense prediction that guessing and two shortcuts reach, in percent.
+
+    Candidates are all places of all predicted blocks of all clips of a batch. Who recognises the
+    clip alone is right once in (steps x places); who knows clip and place but not the time, once in
+    steps.
+
+    Args:
+        model (DensePredictiveCoding): Recognizer with ``pred_steps`` and ``encode``.
+        clip (Tensor): Blocks of one clip, ``[N, C, T, H, W]``; only its shape matters.
+        batch_size (int): Clips per process.
+
+    Returns:
+        dict: ``{'chance': …, 'knows only the clip': …, 'knows clip and place, not time': …}``.
+    """
+    training = model.training
+    device = next(model.parameters()).device
+    places = model.eval().encode(torch.zeros(1, *clip.shape, device=device))[0, 0, 0].numel()
+    model.train(training)
+    if getattr(model.contrastive_loss, 'gather', False):
+        batch_size *= get_world_size()
+    steps = model.pred_steps
+    return {'chance': 100 / (batch_size * steps * places),
+            'knows only the clip': 100 / (steps * places),
+            'knows clip and place, not time': 100 / steps}

@@ -1,0 +1,278 @@
+"""Training from a config: ``python tools/train.py CONFIG``, or ``train(cfg)`` from Python."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from mmaction.registry import OPTIMIZERS
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from .. import compat
+from ..checkpoints import (
+    CheckpointError,
+    load_checkpoint_file,
+    load_full,
+    match_weights,
+    state_dict_of,
+)
+from ..config_files import find_config
+from . import cli
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Arguments of ``tools/train.py``."""
+    parser = argparse.ArgumentParser(
+        prog='train.py', description='Train a model from a config.',
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
+    parser.add_argument('config', help='path of a config, or the name of a shipped one')
+    parser.add_argument('--work-dir', help='where logs and checkpoints go '
+                        '(default: work_dirs/<name of the config>)')
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='auto|PATH',
+                        help='go on from a checkpoint; auto (also without a value): from the last '
+                        'one in the work dir, or from the start if there is none')
+    parser.add_argument('--amp', action='store_true',
+                        help='mixed precision: float16 on a GPU, bfloat16 on the CPU')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help="scale the learning rate to the batch size (config's auto_scale_lr)")
+    parser.add_argument('--seed', type=int, help='random seed (default: that of the config)')
+    parser.add_argument('--deterministic', action='store_true',
+                        help='use deterministic algorithms, slower')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='change settings of the config, as in model.pred_steps=4')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='how several processes are started (dist_train.sh sets it)')
+    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.local_rank is not None:
+        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train as the command line says."""
+    args = parse_args(argv)
+    cfg = load_config(args.config, args.cfg_options)
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    if args.seed is not None:
+        cfg.setdefault('randomness', ConfigDict()).seed = args.seed
+    if args.deterministic:
+        cfg.setdefault('randomness', ConfigDict()).deterministic = True
+    if args.amp:
+        use_amp(cfg)
+    if args.auto_scale_lr:
+        use_auto_scale_lr(cfg)
+    train(cfg, resume=args.resume, launcher=args.launcher)
+
+
+def load_config(name: str | Path, options: dict | None = None) -> Config:
+    """Read a config and change some of its settings.
+
+    Args:
+        name: Path, or name of a shipped config (:func:`mmssl_video.find_config`).
+        options: ``{'a.b.c': value}``; ``'train_pipeline.0.stride'`` reaches into lists.
+
+    Returns:
+        The config, with ``work_dir`` set to ``work_dirs/<name>`` where it names none.
+    """
+    path = find_config(name)
+    try:
+        cfg = Config.fromfile(str(path))
+    except SyntaxError as error:  # mmengine parses the text without its name
+        raise ValueError(f'{path}, or a config it inherits from, is no Python: {error.msg} in line '
+                         f'{error.lineno}') from None
+    if options:
+        cfg.merge_from_dict(options)
+    if cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('work_dirs', path.stem)
+    return cfg
+
+
+def use_amp(cfg: Config) -> None:
+    """Switch mixed precision on: float16 with loss scaling on a GPU, bfloat16 on the CPU."""
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'CPUAmpOptimWrapper'):
+        raise ValueError(f'--amp cannot be used with optim_wrapper.type={kind!r}')
+    if torch.cuda.is_available():
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        wrapper.type = 'CPUAmpOptimWrapper'
+        for key in ('loss_scale', 'dtype', 'use_fsdp'):
+            wrapper.pop(key, None)
+
+
+def use_auto_scale_lr(cfg: Config) -> None:
+    """Switch the linear scaling of the learning rate on."""
+    if not cfg.get('auto_scale_lr') or 'base_batch_size' not in cfg.auto_scale_lr:
+        raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the '
+                         'config: the batch size, over all processes, its learning rate is for')
+    cfg.auto_scale_lr.enable = True
+
+
+def train(cfg: Config, resume: str | None = None, launcher: str = 'none') -> torch.nn.Module:
+    """Train a model; everything that can be checked is checked before the first step.
+
+    Args:
+        cfg: Config with a ``work_dir``; changed in place.
+        resume: None; ``'auto'`` for the last checkpoint in the work dir, if there is one; or the
+            path of a checkpoint.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+
+    Returns:
+        The trained model.
+
+    Raises:
+        ValueError, FileNotFoundError, PermissionError: The config, a file or the work dir cannot
+            be used; the message is one sentence for the user.
+    """
+    check_config(cfg)
+    check_work_dir(cfg.work_dir)
+    if resume is not None:
+        cfg.resume = True
+        cfg.load_from = resume if resume != 'auto' else last_checkpoint(cfg.work_dir)
+        if cfg.load_from is None:
+            cfg.resume = False
+            print_log(f'There is no checkpoint in {cfg.work_dir} yet: training from the start.')
+    elif cfg.get('resume') and not cfg.get('load_from'):
+        cfg.load_from = last_checkpoint(cfg.work_dir)
+        cfg.resume = cfg.load_from is not None
+    _drop_missing_tensorboard(cfg)
+    if launcher != 'none':
+        compat.init_cpu_process_group(launcher)
+        compat.set_cpu_model_wrapper(cfg)
+    cfg.launcher = launcher
+    runner = (RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg))
+    if cfg.get('load_from') and '://' not in str(cfg.load_from):
+        check_checkpoint(runner.model, cfg.load_from, cfg.resume)
+    return runner.train()
+
+
+def check_config(cfg: Config) -> None:
+    """Compare what the pipelines give with what the model expects.
+
+    Raises:
+        ValueError: A part of the config is missing, or pipeline and model contradict each other.
+    """
+    for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
+        if not cfg.get(key):
+            raise ValueError(f'the config {cfg.filename or ""} has no {key}: it is no config to '
+                             'train with')
+    optimizer = cfg.optim_wrapper.get('optimizer', {}).get('type')
+    if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:
+        raise ValueError(f'there is no optimizer {optimizer!r} (optim_wrapper.optimizer.type)')
+    num_blocks = cfg.model.get('num_blocks')
+    for name in ('train_dataloader', 'val_dataloader'):
+        window = None
+        for step in _pipeline(cfg.get(name)):
+            kind = str(step.get('type')).split('.')[-1]
+            if kind == 'SampleWindow':
+                window = step.get('num_frames', window)
+            elif kind == 'SplitBlocks':
+                blocks = step.get('num_blocks', num_blocks)
+                if num_blocks is not None and blocks != num_blocks:
+                    raise ValueError(
+                        f'{name}: SplitBlocks makes {blocks} blocks of a clip but '
+                        f'model.num_blocks is {num_blocks}; set both to the same number')
+                if window and blocks and window % blocks:
+                    raise ValueError(
+                        f'{name}: a window of {window} frames cannot be split into {blocks} '
+                        f'blocks of equal length; set SampleWindow.num_frames to a multiple of '
+                        f'{blocks}, such as {max(window // blocks, 1) * blocks}')
+
+
+def _pipeline(dataloader) -> list:
+    dataset = (dataloader or {}).get('dataset') or {}
+    while 'dataset' in dataset:  # wrappers such as RepeatDataset
+        dataset = dataset['dataset']
+    return [step for step in dataset.get('pipeline') or [] if isinstance(step, dict)]
+
+
+def check_work_dir(work_dir: str | os.PathLike) -> None:
+    """Make the work dir and write into it.
+
+    Raises:
+        OSError: That is not possible; the message says what stands in the way.
+    """
+    folder = Path(work_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix='.write_test_'):
+            pass
+    except OSError as error:
+        raise type(error)(f'the work dir {str(work_dir)!r} cannot be written to '
+                          f'({error.strerror}); give another one with --work-dir') from None
+
+
+def last_checkpoint(work_dir: str | os.PathLike) -> str | None:
+    """The checkpoint that ``last_checkpoint`` in the work dir names, also after the dir was moved.
+
+    Raises:
+        FileNotFoundError: It names a file that is gone.
+    """
+    note = Path(work_dir) / 'last_checkpoint'
+    if not note.exists():
+        return None
+    named = Path(note.read_text().strip())
+    for path in (named, note.with_name(named.name)):
+        if path.is_file():
+            return str(path)
+    raise FileNotFoundError(f'{note} names {named}, which does not exist: resume from another '
+                            f'checkpoint with --resume PATH, or remove {note}')
+
+
+def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
+    """Compare a checkpoint with the model before any data are touched.
+
+    Resuming needs every key; ``load_from`` may leave whole parts out, but not pieces of one.
+    mmengine only logs such differences and trains on from a model half at random.
+
+    Raises:
+        FileNotFoundError, CheckpointError: It cannot be read, or is of another architecture.
+    """
+    checkpoint = load_checkpoint_file(path)
+    if resume:
+        if not {'optimizer', 'message_hub'} <= set(checkpoint) or not (
+                {'epoch', 'iter'} <= set(checkpoint.get('meta', ()))):
+            raise CheckpointError(f'{path} holds weights only, so training cannot be resumed from '
+                                  'it; start from its weights with --cfg-options load_from=PATH')
+        if 'config' in checkpoint['meta']:
+            raise CheckpointError(f'{path} is refused: mmengine would run the text in its '
+                                  "meta['config'], which a checkpoint of ours does not have")
+        load_full(model, checkpoint, str(path))
+        return
+    weights = state_dict_of(checkpoint, str(path))
+    model = model.module if is_model_wrapper(model) else model
+    wanted = model.state_dict()
+    if not any(key in wanted for key in weights):
+        raise CheckpointError(f'{path} is of another architecture: none of its keys '
+                              f'({next(iter(weights))}, ...) is in the model')
+    # A part that is absent altogether is fine; a deeper backbone or half a neck is not.
+    match_weights(model, weights, str(path), tuple(dict.fromkeys(
+        key.split('.', 1)[0] for key in wanted)))
+
+
+def _drop_missing_tensorboard(cfg: Config) -> None:
+    """TensorBoard is an extra: without it the run goes on with the log and the JSON file."""
+    backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
+    if importlib.util.find_spec('tensorboard') is None:
+        kept = [b for b in backends if b.get('type') != 'TensorboardVisBackend']
+        if len(kept) < len(backends):
+            cfg.visualizer.vis_backends = kept
+            print_log('tensorboard is not installed: scalars go to the log and its JSON file only',
+                      level=logging.INFO)
+
+
+if __name__ == '__main__':
+    cli.run(main)

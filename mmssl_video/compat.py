@@ -1,0 +1,338 @@
+"""Work-rounds for faults of the installed OpenMMLab stack; nothing of it anywhere else.
+
+Each function first checks that its fault is really there, so that a mended upstream is left alone.
+``apply`` runs, before the first mmaction import, those that every user needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import types
+import warnings
+from pathlib import Path
+
+# name of the module, distributions that provide it, first supported version, first unsupported one
+SUPPORTED = (
+    ('torch', ('torch',), '2.4', '3'),
+    ('mmengine', ('mmengine', 'mmengine-lite'), '0.10.5', '0.11'),
+    ('mmcv', ('mmcv', 'mmcv-lite'), '2.1.0', '2.2.0'),
+    ('mmaction', ('mmaction2',), '1.2.0', '1.3'),
+)
+
+
+def apply() -> None:
+    """Check the installed versions, then apply the work-rounds needed at import."""
+    check_versions()
+    check_opencv()
+    provide_distutils()
+    quiet_mmcv_lite()
+    quiet_broadcast_buffers()
+    stub_missing_drn()
+    replace_pkg_resources()
+    allow_mmengine_checkpoints()
+    accept_bfloat16_scores()
+
+
+def check_versions() -> None:
+    """Refuse an unsupported stack in one sentence, before its imports fail in some deeper place.
+
+    Raises:
+        ImportError: torch, mmengine, mmcv or mmaction2 is missing or outside the supported range.
+    """
+    for module, distributions, first, last in SUPPORTED:
+        wanted = f'mmssl_video needs {distributions[0]} >= {first}, < {last}'
+        advice = 'install the package again: pip install -c requirements/constraints.txt .'
+        version = _installed_version(distributions)
+        if version is None and importlib.util.find_spec(module) is None:
+            raise ImportError(f'{wanted}, but it is not installed in {sys.prefix}; {advice}')
+        if version is None:  # on the path without metadata, as in a source checkout
+            version = importlib.import_module(module).__version__
+        if not _release(first) <= _release(version) < _release(last):
+            raise ImportError(f'{wanted}, but {version} is installed; {advice}')
+
+
+def _installed_version(distributions: tuple[str, ...]) -> str | None:
+    for name in distributions:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """``'2.13.0+cpu'`` -> ``(2, 13, 0)``; a release candidate counts as its release."""
+    numbers = []
+    for part in version.split('+')[0].split('.'):
+        digits = part[:len(part) - len(part.lstrip('0123456789'))]
+        if not digits:
+            break
+        numbers.append(int(digits))
+        if digits != part:
+            break
+    return tuple(numbers + [0] * (3 - len(numbers)))
+
+
+def check_opencv() -> None:
+    """Warn of OpenCV distributions of different versions: they share files and fail silently."""
+    names = ('opencv-python', 'opencv-contrib-python', 'opencv-python-headless',
+             'opencv-contrib-python-headless')
+    found = {name: _installed_version((name,)) for name in names}
+    found = {name: version for name, version in found.items() if version}
+    if len(set(found.values())) > 1:
+        listed = ' and '.join(f'{name} {version}' for name, version in found.items())
+        warnings.warn(f'{listed} are installed and overwrite the same files: install one version '
+                      'of them all')
+
+
+def provide_distutils() -> None:
+    """mmengine imports ``distutils``, which left Python with 3.12; setuptools brings it back.
+
+    Raises:
+        ImportError: setuptools is missing as well.
+    """
+    if importlib.util.find_spec('distutils') is not None:
+        return
+    if importlib.util.find_spec('setuptools') is None:
+        raise ImportError('mmengine needs distutils, which Python 3.12 no longer has: '
+                          'pip install setuptools')
+    importlib.import_module('setuptools')  # makes its own distutils importable
+
+
+def quiet_mmcv_lite() -> None:
+    """mmcv-lite warns at import that it lacks the ops of the full mmcv; nothing here needs them."""
+    if not any(_folder('mmcv').glob('_ext*')):  # the compiled ops
+        warnings.filterwarnings(
+            'ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+
+
+def quiet_broadcast_buffers() -> None:
+    """mmengine wraps every model with ``broadcast_buffers``, of which torch >= 2.13 warns."""
+    warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated',
+                            category=FutureWarning)
+
+
+def stub_missing_drn() -> None:
+    """mmaction2 1.2.0 is packaged without ``localizers/drn`` (open-mmlab/mmaction2 #2714).
+
+    Without it ``import mmaction.models`` fails. The stand-in refuses to be used.
+    """
+    name = 'mmaction.models.localizers.drn'
+    if name in sys.modules or (
+            _folder('mmaction') / 'models' / 'localizers' / 'drn' / 'drn.py').exists():
+        return
+
+    class DRN:
+        def __init__(self, *args, **kwargs):
+            raise NotImplementedError('the installed mmaction2 was packaged without its DRN '
+                                      'localizer (open-mmlab/mmaction2 #2714)')
+
+    package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
+    package.__path__, package.drn, module.DRN = [], module, DRN
+    sys.modules[name], sys.modules[f'{name}.drn'] = package, module
+
+
+def _folder(package: str) -> Path:
+    """Where a package lies, without importing it, as looking for its submodules would."""
+    return Path(importlib.util.find_spec(package).submodule_search_locations[0])
+
+
+def replace_pkg_resources() -> None:
+    """setuptools >= 82 has no ``pkg_resources``, which mmengine's ``package_utils`` imports.
+
+    ``_base_ = 'mmaction::...'`` and ``get_config`` need it. The functions are written anew on
+    ``importlib.metadata`` and put wherever mmengine has already taken the old ones.
+    """
+    if importlib.util.find_spec('pkg_resources') is not None:
+        return
+    from mmengine.utils import package_utils
+    for new in (is_installed, get_installed_path, package2module):
+        old = getattr(package_utils, new.__name__)
+        for name, module in list(sys.modules.items()):
+            if name.split('.')[0] == 'mmengine' and getattr(module, new.__name__, None) is old:
+                setattr(module, new.__name__, new)
+
+
+def is_installed(package: str) -> bool:
+    """Whether a distribution or an importable module of that name is there."""
+    if _installed_version((package,)) is not None:
+        return True
+    spec = importlib.util.find_spec(package)
+    return spec is not None and spec.origin is not None
+
+
+def get_installed_path(package: str) -> str:
+    """Folder of the module of a distribution (``mmaction2`` -> ``.../mmaction``) or of a module.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: Neither a distribution nor a module.
+        RuntimeError: A namespace package, which has no single folder.
+    """
+    if _installed_version((package,)) is None:
+        spec = importlib.util.find_spec(package)
+        if spec is None:
+            raise importlib.metadata.PackageNotFoundError(package)
+    else:
+        spec = importlib.util.find_spec(package) or importlib.util.find_spec(
+            package2module(package))
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f'{package} is a namespace package, which has no single folder')
+    return os.path.dirname(spec.origin)
+
+
+def package2module(package: str) -> str:
+    """Name of the module that a distribution installs, ``mmaction2`` -> ``mmaction``.
+
+    Raises:
+        ValueError: Its metadata do not tell.
+    """
+    names = (importlib.metadata.distribution(package).read_text('top_level.txt') or '').split()
+    if not names:
+        raise ValueError(f'can not infer the module name of {package}')
+    return names[0]
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let ``torch.load(weights_only=True)`` read mmengine's own checkpoints, and nothing more."""
+    import torch
+    torch.serialization.add_safe_globals(safe_globals())
+
+
+def safe_globals() -> list:
+    """What mmengine's own checkpoints hold beyond tensors, for ``torch.load(weights_only=True)``.
+
+    torch >= 2.6 reads with ``weights_only=True`` by default, mmengine 0.10 passes nothing, and its
+    checkpoints hold ``HistoryBuffer`` objects (logged values as NumPy arrays, and four of the
+    class's own methods, which pickle writes as ``getattr(HistoryBuffer, 'min')``). NumPy scalars
+    occur in the released DPC and MemDPC files (``best_acc``).
+
+    Returns:
+        Classes and functions for ``torch.serialization.add_safe_globals``; each carries the name it
+        has in the pickle as ``__module__`` and ``__qualname__``, which every torch >= 2.4
+        understands.
+    """
+    import builtins
+    import pickle
+    import types
+
+    import numpy as np
+    from mmengine.logging import HistoryBuffer
+
+    def named(function, module, name):
+        wrapper = types.FunctionType(function.__code__, function.__globals__, name,
+                                     function.__defaults__, function.__closure__)
+        wrapper.__module__, wrapper.__qualname__ = module, name
+        return wrapper
+
+    def restricted_getattr(owner, name):
+        # Plain getattr would reach any attribute of any allowed class, hence code.
+        if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
+            return builtins.getattr(owner, name)
+        raise pickle.UnpicklingError(f'restricted getattr: {name!r} of {owner!r} is no data')
+
+    def reconstruct(kind, shape, dtype):
+        # The empty array that ndarray.__setstate__ then fills.
+        if kind is not np.ndarray:
+            raise pickle.UnpicklingError(f'Can only rebuild numpy.ndarray, not {kind!r}')
+        return np.ndarray.__new__(kind, shape, dtype)
+
+    def scalar(dtype, data):
+        if dtype.hasobject:
+            raise pickle.UnpicklingError('Can only rebuild numbers and text as NumPy scalars')
+        return np.frombuffer(data, dtype, 1)[0]
+
+    dtypes = {type(np.dtype(code)) for code in '?bhilqBHILQefdgFDGSU'}
+    both = [named(f, f'numpy.{core}.multiarray', name)
+            for core in ('core', '_core')
+            for f, name in ((reconstruct, '_reconstruct'), (scalar, 'scalar'))]
+    return [HistoryBuffer, np.ndarray, np.dtype, *dtypes, *both,
+            named(restricted_getattr, 'builtins', 'getattr')]
+
+
+def accept_bfloat16_scores() -> None:
+    """mmaction's ``BaseHead.loss_by_feat`` calls ``.numpy()``, which knows no bfloat16 scores."""
+    import functools
+    import inspect
+
+    import torch
+    from mmaction.models.heads.base import BaseHead
+
+    original = BaseHead.loss_by_feat
+    if 'cls_scores.detach().cpu().numpy()' not in inspect.getsource(inspect.unwrap(original)):
+        return
+    if hasattr(original, '__wrapped__'):  # done already
+        return
+
+    @functools.wraps(original)
+    def loss_by_feat(self, cls_scores, data_samples):
+        if isinstance(cls_scores, torch.Tensor) and cls_scores.dtype is torch.bfloat16:
+            cls_scores = cls_scores.float()
+        return original(self, cls_scores, data_samples)
+
+    BaseHead.loss_by_feat = loss_by_feat
+
+
+@contextlib.contextmanager
+def quiet_file_client(logger):
+    """Hold back two warnings about classes that mmengine's ``CheckpointHook`` itself uses."""
+    def keep(record) -> bool:
+        return not record.getMessage().startswith(('"FileClient" will', '"HardDiskBackend" is'))
+
+    handlers = list(logger.handlers)
+    for handler in handlers:
+        handler.addFilter(keep)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(keep)
+
+
+def init_cpu_process_group(launcher: str, timeout: float = 1800) -> None:
+    """Start gloo ourselves where there is no GPU.
+
+    mmengine's own start calls ``torch.cuda.set_device`` even for gloo, and fails; it skips its
+    start when a process group exists.
+
+    Args:
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``, as for mmengine's Runner.
+        timeout: Seconds a process waits for the others.
+    """
+    import datetime
+
+    import torch
+    from torch import distributed
+    if launcher == 'none' or torch.cuda.is_available() or distributed.is_initialized():
+        return
+    if launcher == 'slurm':
+        names = {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS',
+                 'LOCAL_RANK': 'SLURM_LOCALID'}
+    elif launcher == 'mpi':
+        names = {key: f'OMPI_COMM_WORLD_{key.replace("WORLD_SIZE", "SIZE")}'
+                 for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')}
+    else:
+        names = {}
+    for key, source in names.items():
+        os.environ.setdefault(key, os.environ[source])
+    if launcher != 'pytorch':
+        os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+        os.environ.setdefault('MASTER_PORT', '29500')
+    distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
+
+
+def set_cpu_model_wrapper(cfg) -> None:
+    """Have the Runner wrap the model in :class:`CPUDistributedDataParallel` where there is no GPU.
+
+    Args:
+        cfg: mmengine Config; changed in place unless it names a wrapper of its own.
+    """
+    import torch
+    if not torch.cuda.is_available() and cfg.get('model_wrapper_cfg') is None:
+        from mmssl_video.engine.model_wrappers import CPUDistributedDataParallel
+        cfg.model_wrapper_cfg = dict(
+            type=f'mmaction.{CPUDistributedDataParallel.__name__}',
+            find_unused_parameters=cfg.get('find_unused_parameters', False))

@@ -1,0 +1,81 @@
+"""The record of videos that could not be used, shared by a dataset's worker processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class BadVideo(NamedTuple):
+    """One entry: ``kind`` is ``'bad'`` (cannot be used) or ``'short'`` (left out by choice)."""
+
+    epoch: int
+    path: str
+    reason: str
+    kind: str
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # a forked worker that ends must not take the main process's record
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class BadVideoRecord:
+    """A file in a temporary folder to which all worker processes append one line per bad video.
+
+    A file works with forked and spawned, persistent and short-lived workers alike, and survives a
+    worker's death. Appending one short line is a single write, so lines of several processes do not
+    mix. The folder is removed with the record of the process that made it.
+    """
+
+    def __init__(self) -> None:
+        folder = tempfile.mkdtemp(prefix='mmssl_video_bad_')
+        self.file = os.path.join(folder, 'bad_videos.jsonl')
+        self._written = set()
+        weakref.finalize(self, _remove, folder, os.getpid())
+
+    def __deepcopy__(self, memo) -> BadVideoRecord:
+        return self  # a copied or sub-set dataset reports into the same record
+
+    def add(self, entry: BadVideo) -> bool:
+        """Append an entry; returns whether it is new to this process."""
+        if entry in self._written:
+            return False
+        self._written.add(entry)
+        line = (json.dumps(entry) + '\n').encode()
+        os.makedirs(os.path.dirname(self.file), exist_ok=True)  # /tmp may be swept in a long run
+        handle = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
+        return True
+
+    def read(self) -> list[BadVideo]:
+        """All entries of all processes, without repeats, in the order of their first writing."""
+        if not os.path.exists(self.file):
+            return []
+        with open(self.file, encoding='utf-8') as lines:
+            entries = [BadVideo(*json.loads(line)) for line in lines]
+        return list(dict.fromkeys(entries))
+
+
+def by_path(entries: Iterable[BadVideo], kind: str) -> dict[str, str]:
+    """Path -> reason of the entries of one kind, each file once."""
+    return {entry.path: entry.reason for entry in entries if entry.kind == kind}
+
+
+def too_many_message(bad: dict, num_videos: int, max_bad_share: float, ann_file: str,
+                     shown: int = 10) -> str:
+    """The sentence with which training stops when too many videos are bad."""
+    named = '; '.join(f'{path}: {reason}' for path, reason in list(bad.items())[:shown])
+    more = f'; and {len(bad) - shown} more' if len(bad) > shown else ''
+    return (f'{len(bad)} of the {num_videos} videos in {ann_file} cannot be used '
+            f'({len(bad) / num_videos:.1%}, max_bad_share={max_bad_share:g} allows '
+            f'{max_bad_share:.1%}): {named}{more}. Repair them, take them out of the list, or '
+            'raise max_bad_share.')

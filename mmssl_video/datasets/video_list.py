@@ -1,0 +1,271 @@
+"""Videos named in a list file, with reproducible draws and a policy for bad files."""
+
+from __future__ import annotations
+
+import os
+import os.path as osp
+from collections.abc import Sequence
+
+import torch
+from mmaction.datasets import BaseActionDataset
+from mmaction.registry import DATASETS, TRANSFORMS
+from mmaction.structures import ActionDataSample
+
+from mmssl_video.datasets.bad_videos import BadVideo, BadVideoRecord, by_path, too_many_message
+from mmssl_video.datasets.errors import BadVideoError, ShortVideoError, TooManyBadVideosError
+from mmssl_video.datasets.seeding import derive_index, seeded
+from mmssl_video.datasets.transforms.blocks import SplitBlocks
+from mmssl_video.datasets.transforms.sampling import SampleWindow
+
+
+class _SharedNumbers:
+    """(seed, epoch) in shared memory: what the main process writes, running workers see."""
+
+    def __init__(self, seed: int, epoch: int) -> None:
+        self.values = torch.tensor([seed, epoch], dtype=torch.int64).share_memory_()
+
+    def __deepcopy__(self, memo) -> _SharedNumbers:
+        return type(self)(*self.values.tolist())  # torch's own copy would not be shared
+
+
+@DATASETS.register_module()
+class VideoListDataset(BaseActionDataset):
+    """Videos and labels from a list file.
+
+    One video per line, ``relative/path with spaces.mp4 LABEL``: the label is the last field, a
+    whole number, -1 for unlabelled; with ``num_classes=None`` it may be left out. UTF-8; empty
+    lines are skipped.
+
+    Every random draw made for a sample comes from (seed, epoch, sample index, redraw number): the
+    global generators are seeded by them before the pipeline runs and put back after it. Batches
+    therefore depend neither on the number of workers nor on a resume, and no epoch repeats
+    another's augmentations, provided ``set_epoch`` is called before each (``SampleSeedHook``).
+    With ``test_mode=True`` the epoch counts as 0, so that every evaluation sees the same.
+
+    **Bad videos** (``BadVideoError`` from the pipeline). In training, ``on_error='skip'`` draws
+    another sample at random in its place and records the file (``bad_videos()``, reported by
+    ``BadSampleHook``); as soon as more than ``max_bad_share`` of all videos are bad,
+    ``TooManyBadVideosError`` names them and stops. ``on_error='raise'`` stops at the first one.
+    Videos that ``SampleWindow(short='drop')`` leaves out are replaced and recorded as *short*: they
+    do not count as bad. With ``test_mode=True`` nothing is ever replaced: ``'skip'`` and
+    ``'raise'`` both raise, and ``'mark'`` records the file and gives
+    ``dict(inputs=None, data_samples=…)`` whose metainfo has ``bad_video`` (the reason),
+    ``filename`` and ``sample_idx``, for evaluation code that leaves it out and counts it.
+
+    Args:
+        ann_file: The list file (joined to ``data_root`` when relative).
+        pipeline: Transforms.
+        data_prefix: ``dict(video=FOLDER)`` to which the list's paths are joined.
+        num_classes: Labels must lie in ``[0, num_classes)`` or be -1. ``None``: any.
+        classes: Class names, or a file with one name per line; sets ``num_classes``.
+        test_mode: See above.
+        seed: First number of every draw. ``None``: ``SampleSeedHook`` gives the run's seed (0
+            until then).
+        on_error: ``'skip'``, ``'raise'`` or (``test_mode`` only) ``'mark'``.
+        max_bad_share: Largest tolerated share of bad videos, in [0, 1].
+        check_files: Look whether all files exist when the dataset is built. Without this check a
+            missing file is a bad video.
+        **kwargs: As mmaction2's ``BaseActionDataset`` (``data_root``, ``indices``, …).
+
+    Raises:
+        FileNotFoundError: The list file, or files that it names, are not there.
+        ValueError: A line is wrong, a label is out of range, the list is empty, an argument makes
+            no sense, or ``SplitBlocks`` does not divide the window of ``SampleWindow``.
+    """
+
+    def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
+                 num_classes: int | None = None, classes: Sequence[str] | str | None = None,
+                 test_mode: bool = False, seed: int | None = None, on_error: str = 'skip',
+                 max_bad_share: float = 0.05, check_files: bool = True, max_refetch: int = 100,
+                 **kwargs) -> None:
+        policies = ('skip', 'raise', 'mark') if test_mode else ('skip', 'raise')
+        if on_error not in policies:
+            raise ValueError(f'VideoListDataset: on_error must be one of {policies} with '
+                             f'test_mode={test_mode}, got {on_error!r}')
+        if not 0 <= max_bad_share <= 1:
+            raise ValueError('VideoListDataset: max_bad_share is a share between 0 and 1, got '
+                             f'{max_bad_share!r}')
+        if seed is not None and seed < 0:
+            raise ValueError(f'VideoListDataset: seed must be at least 0, got {seed!r}')
+        if isinstance(classes, str):
+            if not osp.isfile(classes):
+                raise FileNotFoundError(f'VideoListDataset: the file of class names {classes!r} '
+                                        'is not there.')
+            with open(classes, encoding='utf-8-sig') as lines:
+                classes = [line.strip() for line in lines if line.strip()]
+        if classes is not None:
+            if num_classes is not None and num_classes != len(classes):
+                raise ValueError(f'VideoListDataset: num_classes={num_classes}, but classes holds '
+                                 f'{len(classes)} names')
+            num_classes = len(classes)
+            kwargs['metainfo'] = dict(kwargs.get('metainfo') or {}, classes=list(classes))
+        self.seed_is_set = seed is not None
+        self.on_error = on_error
+        self.max_bad_share = max_bad_share
+        self.check_files = check_files
+        self.bad_record = BadVideoRecord()
+        self._shared = _SharedNumbers(seed or 0, 0)
+        # built here, since mmengine would look in its own registry where no default scope is set
+        pipeline = [each if callable(each) else TRANSFORMS.build(each) for each in pipeline]
+        super().__init__(ann_file, pipeline=pipeline, num_classes=num_classes,
+                         data_prefix=dict(data_prefix or {'video': ''}), test_mode=test_mode,
+                         max_refetch=max_refetch, **kwargs)
+        self._check_pipeline()
+
+    # ---------------------------------------------------------------- the list
+
+    def load_data_list(self) -> list[dict]:
+        """Read the list file (called by mmengine)."""
+        if not osp.isfile(self.ann_file):
+            what = 'is a folder' if osp.isdir(self.ann_file) else 'is not there'
+            raise FileNotFoundError(
+                f'the list file {self.ann_file!r} {what}: write it (one "path label" per line) or '
+                'set ann_file / data_root of the dataset to where it lies.')
+        with open(self.ann_file, 'rb') as file:
+            content = file.read()
+        try:
+            text = content.decode('utf-8-sig')
+        except UnicodeDecodeError as error:
+            line = content[:error.start].count(b'\n') + 1
+            raise ValueError(f'{self.ann_file}, line {line}: not UTF-8 text; save the list as '
+                             'UTF-8.') from None
+        prefix = self.data_prefix.get('video') or ''
+        data_list, lines = [], []
+        # not splitlines(), which also splits at characters that may stand in a file name
+        for number, line in enumerate(text.split('\n'), 1):
+            if line.strip():
+                path, label = self._parse_line(line.strip(), number)
+                data_list.append(dict(filename=osp.join(prefix, path), label=label))
+                lines.append(number)
+        if not data_list:
+            raise ValueError(f'the list file {self.ann_file!r} names no videos.')
+        if self.check_files:
+            self._check_files([info['filename'] for info in data_list], lines, prefix)
+        return data_list
+
+    def _parse_line(self, line: str, number: int):
+        where = f'{self.ann_file}, line {number}'
+        path, _, last = line.replace('\t', ' ').rpartition(' ')
+        try:
+            label = int(last)
+        except ValueError:
+            if self.num_classes is not None:
+                raise ValueError(f'{where}: {line!r} does not end in a label (a whole number, -1 '
+                                 'for unlabelled).') from None
+            return line, -1
+        path = line[:len(path)].rstrip()
+        if not path:
+            raise ValueError(f'{where}: {line!r} names no video; a line is "path label".')
+        if label < -1 or (self.num_classes is not None and label >= self.num_classes):
+            allowed = 'at least 0' if self.num_classes is None else f'0..{self.num_classes - 1}'
+            raise ValueError(f'{where}: label {label} is out of range: num_classes='
+                             f'{self.num_classes} allows {allowed}, or -1 for unlabelled.')
+        return path, label
+
+    def _check_files(self, paths, lines, prefix) -> None:
+        # One listing per folder is much faster than one look per file, above all over a network.
+        listings, missing = {}, []
+        for path, line in zip(paths, lines):
+            folder, name = osp.split(path)
+            if folder not in listings:
+                try:
+                    listings[folder] = set(os.listdir(folder or '.'))
+                except OSError:
+                    listings[folder] = set()
+            # file systems may spell a name in more than one way: ask before calling it missing
+            if name not in listings[folder] and not osp.exists(path):
+                missing.append(f'{path!r} (line {line})')
+        if missing:
+            more = f' and {len(missing) - 3} more' if len(missing) > 3 else ''
+            raise FileNotFoundError(
+                f'{len(missing)} of the {len(paths)} videos named in {self.ann_file!r} are not '
+                f'there: {", ".join(missing[:3])}{more}. Paths in the list are joined to '
+                f'data_prefix video={prefix!r}: set that to the folder of the videos, or mend the '
+                'list (check_files=False treats missing files as bad videos).')
+
+    def _check_pipeline(self) -> None:
+        window = None
+        for transform in self.pipeline.transforms:
+            if isinstance(transform, SampleWindow):
+                window = transform.num_frames
+            elif isinstance(transform, SplitBlocks) and window is not None:
+                transform.check_window(window)
+                window //= transform.num_blocks
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Label of a sample, for mmengine's ``ClassBalancedDataset``."""
+        return [int(self.get_data_info(idx)['label'])]
+
+    # ---------------------------------------------------------------- randomness
+
+    @property
+    def seed(self) -> int:
+        return int(self._shared.values[0])
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that samples are drawn for; always 0 with ``test_mode``."""
+        return 0 if self.test_mode else int(self._shared.values[1])
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw for this epoch from now on, in running (persistent) workers too."""
+        self._shared.values[1] = epoch
+
+    def set_seed(self, seed: int) -> None:
+        """Replace the first number of every draw, in running workers too."""
+        self._shared.values[0] = seed
+        self.seed_is_set = True
+
+    # ---------------------------------------------------------------- samples
+
+    def __getitem__(self, idx: int) -> dict:
+        if not self._fully_initialized:
+            self.full_init()
+        idx = int(idx) % len(self) if -len(self) <= idx < 0 else int(idx)
+        seed, epoch, drawn = self.seed, self.epoch, idx
+        for redraw in range(self.max_refetch + 1):
+            info = self.get_data_info(drawn)
+            problem = None
+            try:
+                with seeded(seed, epoch, idx, redraw):
+                    data = self.pipeline(info.copy())
+            except BadVideoError as error:
+                problem = error
+                data = self._on_bad_video(error, info, epoch)
+            if data is not None:
+                return data
+            if self.test_mode:
+                raise RuntimeError(f'the pipeline gave nothing for {info["filename"]}')
+            # the fifth number keeps this draw apart from those of the pipeline
+            drawn = derive_index(len(self), seed, epoch, idx, redraw, 1)
+        last = f'; the last one: {problem}' if problem else ''
+        raise TooManyBadVideosError(
+            f'no usable video in {self.max_refetch + 1} random draws from {self.ann_file}{last}. '
+            'Check the list, the files and the length of the window (SampleWindow num_frames, '
+            'stride, short).')
+
+    def _on_bad_video(self, error: BadVideoError, info: dict, epoch: int) -> dict | None:
+        """Apply the policy; returns the marked sample in place of the video, or None."""
+        short = isinstance(error, ShortVideoError)
+        if self.on_error == 'raise' and not short or self.test_mode and self.on_error != 'mark':
+            raise error
+        new = self.bad_record.add(BadVideo(epoch, error.path, error.reason or '', error.kind))
+        if self.test_mode:
+            sample = ActionDataSample(metainfo=dict(
+                bad_video=error.reason, filename=info['filename'], sample_idx=info['sample_idx']))
+            return dict(inputs=None, data_samples=sample.set_gt_label(info['label']))
+        if new and not short:
+            bad = by_path(self.bad_record.read(), 'bad')
+            if len(bad) > self.max_bad_share * len(self):
+                raise TooManyBadVideosError(
+                    too_many_message(bad, len(self), self.max_bad_share, self.ann_file)) from error
+        return None
+
+    def bad_videos(self, epoch: int | None = None) -> list[BadVideo]:
+        """Videos that could not be used so far, in all worker processes, each once per epoch.
+
+        Args:
+            epoch: Only those met in this epoch.
+        """
+        entries = self.bad_record.read()
+        return [entry for entry in entries if epoch is None or entry.epoch == epoch]

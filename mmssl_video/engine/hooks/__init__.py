@@ -1,0 +1,12 @@
+"""Hooks for mmengine's Runner."""
+
+from .bad_samples import BadSampleHook
+from .checkpoint import AtomicCheckpointHook
+from .data_time import DataTimeHook
+from .prediction_steps import PredictionStepsHook
+from .sample_seed import SampleSeedHook
+from .sync_norm_stats import SyncNormStatsHook
+from .training_health import TrainingHealthHook
+
+__all__ = ['AtomicCheckpointHook', 'BadSampleHook', 'DataTimeHook', 'PredictionStepsHook',
+           'SampleSeedHook', 'SyncNormStatsHook', 'TrainingHealthHook']

@@ -1,0 +1,69 @@
+"""A curriculum on the number of predicted blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mmaction.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner.base_loop import BaseLoop
+
+
+@HOOKS.register_module()
+class PredictionStepsHook(Hook):
+    """Changes how many blocks a dense predictive model predicts, at given epochs.
+
+    DPC (section 4.2) trains 5 blocks -> 3 predicted, then 4 -> 4. The number is a function of the
+    epoch alone, so a resumed run continues in the right stage.
+
+    Args:
+        schedule: ``{first epoch (from 0): prediction steps}``, or pairs of them. It must begin
+            with epoch 0.
+
+    Raises:
+        ValueError: The schedule is empty, does not begin with epoch 0, or holds other things than
+            whole numbers.
+    """
+
+    def __init__(self, schedule: Mapping[int, int] | Sequence[tuple[int, int]]) -> None:
+        pairs = schedule.items() if isinstance(schedule, Mapping) else schedule
+        try:
+            self.schedule = sorted((int(epoch), int(steps)) for epoch, steps in pairs)
+        except (TypeError, ValueError):
+            raise ValueError('the schedule of PredictionStepsHook must be '
+                             f'{{epoch: prediction steps}}, not {schedule!r}') from None
+        if not self.schedule or self.schedule[0][0] != 0:
+            raise ValueError('the schedule of PredictionStepsHook must begin with epoch 0, not '
+                             f'{schedule!r}')
+        self._current = None
+
+    def steps_at(self, epoch: int) -> int:
+        """Prediction steps in an epoch (counted from 0)."""
+        return [steps for first, steps in self.schedule if first <= epoch][-1]
+
+    def before_train(self, runner) -> None:
+        """Try every stage on the model, so that a wrong one fails now and not in epoch 50."""
+        for _, steps in self.schedule:
+            self._set(runner, steps)
+        self._current = None
+
+    def before_train_epoch(self, runner) -> None:
+        steps = self.steps_at(runner.epoch)
+        self._set(runner, steps)
+        if steps != self._current:
+            runner.logger.info(f'Predicting {steps} blocks from epoch {runner.epoch + 1} on.')
+            self._current = steps
+
+    def before_val_epoch(self, runner) -> None:
+        """Validate with the steps of the epoch just trained, also right after a resume."""
+        if isinstance(runner._train_loop, BaseLoop):  # not in a validation without training
+            self._set(runner, self.steps_at(max(runner.epoch - 1, 0)))
+
+    @staticmethod
+    def _set(runner, steps: int) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not hasattr(model, 'set_pred_steps'):
+            raise TypeError(f'PredictionStepsHook cannot be used with {type(model).__name__}: it '
+                            'has no prediction steps')
+        model.set_pred_steps(steps)

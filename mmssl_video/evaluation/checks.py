@@ -1,0 +1,89 @@
+"""What every protocol asks of its feature arrays, said in one sentence when it does not hold."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def check_arrays(gallery, gallery_labels, query, query_labels, class_names=None):
+    """Check the two labelled feature sets of a protocol and return them as arrays.
+
+    Args:
+        gallery (array): Training features, ``[G, D]``.
+        gallery_labels (array): Their classes, ``[G]`` integers.
+        query (array): Test features, ``[Q, D]``.
+        query_labels (array): Their classes, ``[Q]`` integers.
+        class_names (sequence of str, optional): Names for the sentences and the range of labels.
+
+    Returns:
+        tuple: ``(gallery, gallery_labels, query, query_labels)`` as float32 and int64 arrays.
+
+    Raises:
+        ValueError: For an empty set, two feature widths, features that are not finite, labels
+            that are missing, negative or out of range, or query classes absent from the gallery.
+    """
+    gallery, query = _check_features('gallery', gallery), _check_features('query', query)
+    for role, features, labels in (('gallery', gallery, gallery_labels),
+                                   ('query', query, query_labels)):
+        if np.shape(labels) != (len(features),):
+            raise ValueError(f'the {role} has {len(features)} features and labels of shape '
+                             f'{list(np.shape(labels))}: one label per feature is needed')
+    gallery_labels, query_labels = check_labels(gallery_labels, query_labels, class_names)
+    if gallery.shape[1] != query.shape[1]:
+        raise ValueError(
+            f'gallery features have {gallery.shape[1]} dimensions and query features '
+            f'{query.shape[1]}: extract both with the same encoder')
+    return gallery, gallery_labels, query, query_labels
+
+
+def check_labels(gallery_labels, query_labels, class_names=None):
+    """The part of :func:`check_arrays` that can be said before any feature is there."""
+    gallery_labels = _check_role('gallery', gallery_labels, class_names)
+    query_labels = _check_role('query', query_labels, class_names)
+    absent = np.setdiff1d(query_labels, gallery_labels)
+    if len(absent):
+        share = float(np.isin(query_labels, absent).mean())
+        raise ValueError(
+            f'{len(absent)} of the query classes have no video in the gallery, so {share:.1%} of '
+            f'the queries can never be right: {_names(absent, class_names)}; add gallery videos of '
+            'these classes or take the queries out of the query list')
+    return gallery_labels, query_labels
+
+
+def _check_features(role, features):
+    features = np.asarray(features, dtype=np.float32)
+    if features.shape[0] == 0:
+        raise ValueError(_empty(role))
+    if features.ndim != 2:
+        raise ValueError(f'{role} features must have shape [videos, dimensions], '
+                         f'got {list(features.shape)}')
+    bad = int((~np.isfinite(features).all(axis=1)).sum())
+    if bad:
+        raise ValueError(f'{bad} of {len(features)} {role} features are NaN or infinite: the '
+                         'encoder diverged, or its BatchNorm statistics are broken')
+    return features
+
+
+def _check_role(role, labels, class_names):
+    labels = np.asarray(labels)
+    if not len(labels):
+        raise ValueError(_empty(role))
+    if labels.dtype.kind not in 'iu':
+        raise ValueError(f'{role} labels must be integers, got {labels.dtype}')
+    labels = labels.astype(np.int64)
+    if labels.min() < 0:
+        raise ValueError(f'{int((labels < 0).sum())} of {len(labels)} {role} videos have no label: '
+                         'this protocol needs a class for every video of its list')
+    if class_names is not None and labels.max() >= len(class_names):
+        raise ValueError(f'{role} label {labels.max()} is out of range: there are '
+                         f'{len(class_names)} classes (0 to {len(class_names) - 1})')
+    return labels
+
+
+def _empty(role):
+    return f'the {role} is empty: its list names no video'
+
+
+def _names(labels, class_names, limit=5):
+    names = [class_names[i] if class_names is not None else str(i) for i in labels[:limit]]
+    return ', '.join(names) + (', …' if len(labels) > limit else '')

@@ -1,0 +1,173 @@
+"""Linear probe on cached features: ``linear/cached``."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from .registry import ProtocolOutput, register_protocol
+
+#: Strengths of the L2 penalty that are tried, from strong to weak.
+PENALTIES = (10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)
+
+
+@register_protocol('linear/cached', version=1)
+def linear_cached(gallery, gallery_labels, query, query_labels, *, penalties=PENALTIES, folds=5,
+                  validations=1, max_iter=200, seed=0, device='cpu'):
+    """Multinomial logistic regression on standardised features, judged on the query set.
+
+    The features of both sets are standardised with the statistics of the training set. The L2
+    penalty is chosen on a stratified split of the *training* set, then the classifier is fitted
+    again on all of it. The test set is used for the final figure alone. The problem is convex, so
+    full-batch L-BFGS reaches the same optimum every time and there is no learning rate to choose.
+
+    Args:
+        gallery (array): Features of the training videos, ``[G, D]``.
+        gallery_labels (array): Their classes, ``[G]``.
+        query (array): Features of the test videos, ``[Q, D]``.
+        query_labels (array): Their classes, ``[Q]``.
+        penalties (sequence of float): Candidates for the factor of ``|W|^2 / 2`` beside the mean
+            cross-entropy.
+        folds (int): Stratified parts the training set is cut into.
+        validations (int): How many of the parts serve for validation in turn, 1 to ``folds``:
+            1 is a single split, ``folds`` is cross-validation, better for small sets.
+        max_iter (int): Iterations of L-BFGS per fit.
+        seed (int): Seed of the split.
+        device (str): Where to compute; double precision.
+
+    Returns:
+        ProtocolOutput: ``top1`` and, for more than five classes, ``top5`` in percent; ``details``
+        names the chosen penalty and its validation accuracy.
+    """
+    classes, targets = np.unique(gallery_labels, return_inverse=True)
+    penalty, validation = select_penalty(gallery, targets, len(classes), penalties, folds,
+                                         validations, max_iter, seed, device)
+    probe = LinearProbe(len(classes), max_iter, device).fit(gallery, targets, penalty)
+    scores = probe.scores(query).cpu().numpy()
+    return _output(scores, classes, query_labels, dict(
+        penalty=penalty, validation_top1=validation,
+        train_top1=100 * float((probe.scores(gallery).argmax(1).cpu().numpy() == targets).mean())))
+
+
+class LinearProbe:
+    """Standardisation and a linear classifier, both fitted on the training set only.
+
+    Args:
+        num_classes (int): Classes; targets are 0 to ``num_classes - 1``.
+        max_iter (int): Iterations of L-BFGS.
+        device (str): Where to compute.
+    """
+
+    def __init__(self, num_classes, max_iter=200, device='cpu'):
+        self.num_classes, self.max_iter, self.device = num_classes, max_iter, device
+        self.weight = self.bias = None
+
+    def fit(self, features, targets, penalty):
+        """Minimise mean cross-entropy + ``penalty / 2 * |W|^2``; the bias is not penalised.
+
+        A second call starts from the weights of the first (which costs less, and ends in the same
+        optimum). Returns the probe itself.
+        """
+        features = self._tensor(features)
+        self.mean, self.scale = features.mean(0), features.std(0, unbiased=False)
+        # Below the resolution of float32 a spread is rounding noise, not a feature.
+        self.scale[self.scale <= 1e-6 * self.mean.abs()] = float('inf')
+        self.scale[self.scale == 0] = float('inf')
+        inputs = self._standardise(features)
+        targets = torch.as_tensor(targets, device=self.device)
+        if self.weight is None:
+            self.weight = inputs.new_zeros(inputs.shape[1], self.num_classes)
+            self.bias = inputs.new_zeros(self.num_classes)
+        weight, bias = (x.clone().requires_grad_() for x in (self.weight, self.bias))
+        optimizer = torch.optim.LBFGS([weight, bias], max_iter=self.max_iter, history_size=20,
+                                      tolerance_grad=1e-6, line_search_fn='strong_wolfe')
+
+        def closure():
+            optimizer.zero_grad()
+            loss = F.cross_entropy(inputs @ weight + bias, targets)
+            loss = loss + penalty / 2 * weight.square().sum()
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+        self.weight, self.bias = weight.detach(), bias.detach()
+        return self
+
+    def scores(self, features):
+        """Class scores (logits) of ``features`` ``[V, D]``, ``[V, classes]`` float64."""
+        return self._standardise(self._tensor(features)) @ self.weight + self.bias
+
+    def _tensor(self, features):
+        return torch.as_tensor(features).to(device=self.device, dtype=torch.float64)
+
+    def _standardise(self, features):
+        return (features - self.mean) / self.scale
+
+
+def select_penalty(features, targets, num_classes, penalties=PENALTIES, folds=5, validations=1,
+                   max_iter=200, seed=0, device='cpu'):
+    """Choose the L2 penalty on stratified splits of the training set.
+
+    Args:
+        features (array): Training features, ``[G, D]``.
+        targets (array): Class indices, ``[G]``, 0 to ``num_classes - 1``.
+        num_classes, penalties, folds, validations, max_iter, seed, device: See
+            :func:`linear_cached`.
+
+    Returns:
+        tuple: The penalty of highest validation accuracy (of equal ones that of lowest
+        validation cross-entropy), and that accuracy in percent.
+
+    Raises:
+        ValueError: For settings that leave nothing to train or to validate on.
+    """
+    penalties = sorted({float(p) for p in penalties}, reverse=True)
+    if not penalties or penalties[-1] < 0:
+        raise ValueError(f'penalties must be numbers >= 0, got {penalties}')
+    if folds < 2 or not 1 <= validations <= folds:
+        raise ValueError('the split needs folds >= 2 and 1 <= validations <= folds, '
+                         f'got folds={folds}, validations={validations}')
+    fold = stratified_folds(targets, folds, seed)
+    if len(np.unique(fold)) < 2:
+        raise ValueError('the linear probe needs at least 2 training videos, to choose its penalty')
+    right, loss, count = np.zeros(len(penalties)), np.zeros(len(penalties)), 0
+    for held_out in range(validations):
+        test = fold == held_out
+        if not test.any():
+            continue
+        probe = LinearProbe(num_classes, max_iter, device)
+        truth = torch.as_tensor(targets[test], device=device)
+        for i, penalty in enumerate(penalties):
+            scores = probe.fit(features[~test], targets[~test], penalty).scores(features[test])
+            right[i] += int((scores.argmax(1) == truth).sum())
+            loss[i] += float(F.cross_entropy(scores, truth, reduction='sum'))
+        count += int(test.sum())
+    best = min(range(len(penalties)), key=lambda i: (-right[i], loss[i]))
+    return penalties[best], float(100 * right[best] / count)
+
+
+def stratified_folds(targets, folds, seed=0):
+    """Deal every class in random order to the folds in turn, ``[G]`` indices 0 to ``folds - 1``.
+
+    The next class goes on where the last one stopped, so that the folds differ by one video at
+    most and a class with few videos is not always dealt to the first ones.
+    """
+    targets = np.asarray(targets)
+    generator = np.random.default_rng(seed)
+    order = np.concatenate([generator.permutation(np.flatnonzero(targets == label))
+                            for label in np.unique(targets)])
+    fold = np.empty(len(targets), dtype=np.int64)
+    fold[order] = np.arange(len(order)) % folds
+    return fold
+
+
+def _output(scores, classes, query_labels, details):
+    truth = np.searchsorted(classes, query_labels)
+    metrics = dict(top1=100 * float((scores.argmax(1) == truth).mean()))
+    chance = dict(top1=100 / len(classes))
+    if len(classes) > 5:
+        top5 = np.argsort(-scores, axis=1, kind='stable')[:, :5]
+        metrics['top5'] = 100 * float((top5 == truth[:, None]).any(1).mean())
+        chance['top5'] = 500 / len(classes)
+    return ProtocolOutput(metrics, chance, details)

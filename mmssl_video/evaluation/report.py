@@ -1,0 +1,164 @@
+"""Results as named records: table for the eye, JSON for the next program."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+
+from .confidence import wilson_interval
+
+#: What every record says of a figure, beside the figures. ``bn_batches``: batches of clips that
+#: BatchNorm was calibrated on, 0 for none. ``unreadable``: videos left out, with their reasons.
+FIELDS = ('protocol', 'version', 'options', 'dataset', 'split', 'views', 'subject', 'kind',
+          'checkpoint', 'checkpoint_hash', 'seed', 'bn_batches', 'num_gallery', 'num_queries',
+          'num_classes', 'unreadable')
+
+
+def make_record(output, **fields):
+    """Turn what a protocol found into a record that can stand alone.
+
+    Args:
+        output (ProtocolOutput): Figures, chance and details of one protocol.
+        **fields: Exactly :data:`FIELDS`.
+
+    Returns:
+        dict: JSON-serialisable. ``metrics[name]`` is ``dict(value, low, high)`` in percent, with
+        the bounds of the 95% Wilson interval over queries.
+
+    Raises:
+        TypeError: When a field is missing or unknown: no figure goes without its name.
+    """
+    if set(fields) != set(FIELDS):
+        raise TypeError(f'a record needs exactly the fields {", ".join(FIELDS)}; these differ: '
+                        f'{", ".join(sorted(set(fields) ^ set(FIELDS)))}')
+    from mmssl_video import __version__
+    metrics = {}
+    for name, value in output.metrics.items():
+        value = min(max(value, 0.0), 100.0)  # sums of fractional hits end in rounding errors
+        low, high = wilson_interval(value / 100, fields['num_queries'])
+        metrics[name] = dict(value=value, low=100 * low, high=100 * high)
+    return dict(
+        **fields, metrics=metrics, chance=dict(output.chance), details=dict(output.details),
+        time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
+        software=dict(mmssl_video=__version__, torch=torch.__version__))
+
+
+def read_results(path):
+    """Records of a results file; an absent file has none.
+
+    Raises:
+        ValueError: When the file is something else than a list of records.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f'the results file {path} is a directory: name a file, such as '
+                         f'{path / "results.json"}')
+    if not path.exists():
+        return []
+    try:
+        records = json.loads(path.read_text(encoding='utf-8'))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path} is not a JSON results file ({error}): move it away or name '
+                         'another file') from None
+    if not isinstance(records, list) or not all(
+            isinstance(r, dict) and 'protocol' in r for r in records):
+        raise ValueError(f'{path} is JSON but no list of results: move it away or name '
+                         'another file')
+    return records
+
+
+def append_results(path, records):
+    """Append records to a JSON results file, whole or not at all; folders are made."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(read_results(path) + list(records), indent=1, ensure_ascii=False)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8') as file:
+            file.write(text + '\n')
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def columns_of(records):
+    """Columns of the table of ``records``: ``[(protocol, metric), …]`` in order of appearance."""
+    return list(dict.fromkeys((r['protocol'], name) for r in records for name in r['metrics']))
+
+
+def rows_of(records):
+    """Rows of the table: ``{subject: {(protocol, metric): dict(value, low, high)}}``, chance first.
+
+    Subjects keep their order of appearance. ``chance`` has no interval: it is computed, not
+    measured.
+    """
+    rows = {'chance': {}}
+    for record in records:
+        row = rows.setdefault(record['subject'], {})
+        for name, metric in record['metrics'].items():
+            row[record['protocol'], name] = metric
+            if name in record['chance']:
+                rows['chance'][record['protocol'], name] = dict(value=record['chance'][name])
+    return rows
+
+
+def format_table(records):
+    """One table of records of the same data: a row per subject, a column per figure, in percent.
+
+    ``±`` is the wider half of the 95% interval over queries.
+    """
+    if not records:
+        raise ValueError('there are no results to print')
+    columns, rows = columns_of(records), rows_of(records)
+    heads = [(protocol, name) for protocol, name in columns]
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows.values()]
+    widths = [max(len(name), *(len(line[i]) for line in cells))
+              for i, (_, name) in enumerate(heads)]
+    first = max(map(len, rows))
+    groups, position = [], 0
+    while position < len(heads):  # one heading over all columns of a protocol
+        protocol = heads[position][0]
+        end = position
+        while end < len(heads) and heads[end][0] == protocol:
+            end += 1
+        span = sum(widths[position:end]) + 2 * (end - position - 1)
+        widths[end - 1] += max(0, len(protocol) - span)
+        groups.append(protocol.ljust(max(span, len(protocol))))
+        position = end
+    lines = [' ' * first + '  ' + '  '.join(groups),
+             ' ' * first + '  ' + '  '.join(
+                 name.ljust(width) for (_, name), width in zip(heads, widths))]
+    lines += [subject.ljust(first) + '  ' + '  '.join(
+        cell.ljust(width) for cell, width in zip(line, widths))
+        for subject, line in zip(rows, cells)]
+    return '\n'.join([_caption(records), ''] + [line.rstrip() for line in lines])
+
+
+def _cell(metric):
+    if metric is None:
+        return '-'
+    if 'low' not in metric:
+        return f'{metric["value"]:.1f}'
+    half = max(metric['high'] - metric['value'], metric['value'] - metric['low'])
+    return f'{metric["value"]:.1f} ±{half:.1f}'
+
+
+def _caption(records):
+    record = records[0]
+    lines = [f'{record["dataset"]}: {record["num_queries"]} queries ({record["split"]["query"]}), '
+             f'{record["num_gallery"]} gallery videos ({record["split"]["gallery"]}), '
+             f'{record["num_classes"]} classes; {record["views"]}; in %, ± 95% interval']
+    unreadable = record['unreadable']
+    for role in ('gallery', 'query'):
+        if unreadable[role]:
+            names = ', '.join(f'{name} ({why})' for name, why in unreadable[role][:3])
+            more = len(unreadable[role]) - 3
+            lines.append(f'not counted: {len(unreadable[role])} unreadable {role} videos: {names}'
+                         + (f' and {more} more' if more > 0 else ''))
+    return '\n'.join(lines)

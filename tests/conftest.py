@@ -1,0 +1,17 @@
+"""Shared fixtures of the tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import mmssl_video  # noqa: F401  (must come before any mmaction import)
+
+
+@pytest.fixture(scope='session')
+def shared_data():
+    """Folder with optional real data (``videos/``, ``parity/``); tests that need it are skipped without it."""
+    root = Path(os.environ.get('MMSSL_TEST_DATA', Path(__file__).resolve().parents[2] / 'shared'))
+    if not root.is_dir():
+        pytest.skip(f'optional test data are not there: set MMSSL_TEST_DATA (looked in {root.name}/)')
+    return root

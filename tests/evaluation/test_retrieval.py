@@ -1,0 +1,118 @@
+"""Retrieval against a plain reference; ties, duplicates, constant and perfect encoders."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from mmssl_video.evaluation import get_protocol
+from mmssl_video.evaluation.retrieval import retrieval_chance
+from mmssl_video.evaluation.similarity import cosine_chunks, unit_rows
+
+retrieval = get_protocol('retrieval/context-mean-cosine')
+
+
+def cosine(a, b):
+    length = math.sqrt(sum(x * x for x in a)) * math.sqrt(sum(x * x for x in b))
+    return sum(x * y for x, y in zip(a, b)) / length if length else 0.0
+
+
+def plain_recall(gallery, gallery_labels, query, query_labels, k):
+    """Mean over queries and over every order of equally near videos, by enumeration."""
+    total = 0.0
+    for feature, label in zip(query.tolist(), query_labels):
+        scores = [round(cosine(feature, other), 9) for other in gallery.tolist()]
+        ranked = sorted(range(len(scores)), key=lambda i: -scores[i])
+        last = scores[ranked[min(k, len(ranked)) - 1]]
+        sure = [i for i in ranked if scores[i] > last]
+        tied = [i for i in ranked if scores[i] == last]
+        choices = list(itertools.combinations(tied, min(k, len(ranked)) - len(sure)))
+        hits = sum(any(gallery_labels[i] == label for i in [*sure, *choice]) for choice in choices)
+        total += hits / len(choices)
+    return 100 * total / len(query)
+
+
+@pytest.mark.parametrize('chunk_size', [3, 7, 4096])
+def test_equals_a_plain_reference_on_random_features(chunk_size):
+    rng = np.random.default_rng(0)
+    gallery, query = rng.normal(size=(23, 5)).astype('f'), rng.normal(size=(17, 5)).astype('f')
+    gallery_labels, query_labels = np.arange(23) % 4, rng.integers(0, 4, 17)
+    found = retrieval(gallery, gallery_labels, query, query_labels, ks=(1, 2, 5, 10),
+                      chunk_size=chunk_size)
+    for k in (1, 2, 5, 10):
+        expected = plain_recall(gallery, gallery_labels, query, query_labels, k)
+        assert found.metrics[f'R@{k}'] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize('seed', range(5))
+@pytest.mark.parametrize('chunk_size', [4, 4096])
+def test_equals_a_plain_reference_with_ties_and_duplicates(seed, chunk_size):
+    rng = np.random.default_rng(seed)
+    # Few small whole numbers: many duplicates, zero rows and equal angles between unequal rows.
+    gallery = rng.integers(-1, 2, (12, 2)).astype('f')
+    query = rng.integers(-1, 2, (9, 2)).astype('f')
+    gallery_labels, query_labels = np.arange(12) % 3, rng.integers(0, 3, 9)
+    found = retrieval(gallery, gallery_labels, query, query_labels, ks=(1, 3, 6, 12),
+                      chunk_size=chunk_size)
+    for k in (1, 3, 6, 12):
+        expected = plain_recall(gallery, gallery_labels, query, query_labels, k)
+        assert found.metrics[f'R@{k}'] == pytest.approx(expected, abs=1e-9)
+
+
+def test_duplicates_count_the_same_in_every_order():
+    rng = np.random.default_rng(1)
+    gallery = np.repeat(rng.normal(size=(10, 64)), 3, axis=0).astype('f')
+    labels, query, query_labels = rng.integers(0, 2, 30), gallery[::2] * 3, rng.integers(0, 2, 15)
+    labels[:2] = 0, 1
+    before = retrieval(gallery, labels, query, query_labels, ks=(1, 2, 4))
+    order = rng.permutation(30)
+    after = retrieval(gallery[order], labels[order], query, query_labels, ks=(1, 2, 4))
+    assert before.metrics == pytest.approx(after.metrics, abs=1e-9)
+
+
+@pytest.mark.parametrize('value', [0.0, 1.0, 0.3])
+def test_a_constant_encoder_gets_exactly_chance(value):
+    gallery_labels = np.repeat([0, 1, 2], [20, 5, 11])
+    query_labels = np.array([0, 1, 1, 2])
+    found = retrieval(np.full((36, 7), value), gallery_labels, np.full((4, 7), value), query_labels,
+                      ks=(1, 5, 20, 50))
+    assert found.metrics == pytest.approx(found.chance, abs=1e-9)
+    for k in (1, 5, 20):
+        expected = np.mean([1 - math.comb(36 - n, k) / math.comb(36, k) for n in (20, 5, 5, 11)])
+        assert found.metrics[f'R@{k}'] == pytest.approx(100 * expected)
+    assert found.metrics['R@50'] == 100  # more places than videos
+
+
+def test_a_perfect_encoder_gets_100_and_its_opposite_0():
+    labels = np.arange(40) % 8
+    perfect = np.eye(8)[labels]
+    assert set(retrieval(perfect, labels, perfect, labels).metrics.values()) == {100.0}
+    # Every query points to the wrong class.
+    wrong = np.eye(8)[(labels + 1) % 8]
+    assert retrieval(perfect, labels, wrong, labels, ks=[1, 5]).metrics == {'R@1': 0, 'R@5': 0}
+
+
+def test_chance_of_large_galleries_is_exact():
+    gallery_labels = np.repeat([0, 1], [100000, 140000])
+    chance = retrieval_chance(gallery_labels, np.array([0]), [1, 50])
+    assert chance['R@1'] == pytest.approx(100 * 100000 / 240000)
+    exact = 1 - math.comb(140000, 50) / math.comb(240000, 50)
+    assert chance['R@50'] == pytest.approx(100 * exact, abs=1e-9)
+
+
+def test_blocks_of_similarities_stay_small():
+    rng = np.random.default_rng(0)
+    query, gallery = rng.normal(size=(5, 3)), rng.normal(size=(11, 3))
+    whole = np.full((5, 11), np.nan)
+    for rows, columns, scores in cosine_chunks(unit_rows(query), gallery, chunk_size=4):
+        assert scores.shape[0] <= 4 and scores.shape[1] <= 4
+        whole[rows, columns] = scores.numpy()
+    expected = query @ gallery.T / np.linalg.norm(query, axis=1)[:, None] / np.linalg.norm(
+        gallery, axis=1)
+    assert np.allclose(whole, expected, atol=1e-12)
+
+
+def test_ks_must_be_positive():
+    with pytest.raises(ValueError, match='ks must be positive'):
+        retrieval(np.eye(2), [0, 1], np.eye(2), [0, 1], ks=(0, 1))

@@ -1,0 +1,143 @@
+"""A training run small enough for tests: real videos, a narrow model, the real tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .videos import write_video
+
+REPO = Path(__file__).resolve().parents[2]
+TRAIN = REPO / 'tools' / 'train.py'
+
+CONFIG = '''
+_base_ = {base!r}
+_pipeline = [
+    dict(type='VideoInit'),
+    dict(type='SampleWindow', num_frames=8, stride=1, mode='random', short='loop'),
+    dict(type='DecodeFrames'),
+    dict(type='RandomResizedCrop', area_range=(0.5, 1.0), aspect_ratio_range=(3 / 4, 4 / 3)),
+    dict(type='Resize', scale=(32, 32), keep_ratio=False),
+    dict(type='Flip', flip_ratio=0.5),
+    dict(type='SplitBlocks', num_blocks=4),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+train_dataloader = dict(
+    batch_size={batch_size},
+    num_workers=0,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='VideoListDataset',
+        ann_file={train_list!r},
+        data_prefix=dict(video={folder!r}),
+        pipeline=_pipeline))
+val_dataloader = dict(
+    batch_size={batch_size},
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='VideoListDataset',
+        ann_file={val_list!r},
+        data_prefix=dict(video={folder!r}),
+        pipeline=_pipeline,
+        test_mode=True))
+del _pipeline
+val_evaluator = dict(type='SSLMetric')
+visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
+model = dict(
+    type='DensePredictiveCoding',
+    backbone=dict(type='ResNet2d3d', depth=18, base_channels=4, norm_cfg=dict(type='BN3d'),
+                  track_running_stats=True),
+    neck=dict(type='ConvGRU', in_channels=16, hidden_channels=16, dropout=0.1),
+    predictor=dict(type='MLPPredictor', in_channels=16, out_channels=16),
+    loss=dict(type='DenseInfoNCELoss'),
+    num_blocks=4,
+    pred_steps=2,
+    data_preprocessor=dict(type='ActionDataPreprocessor', mean=[123.675, 116.28, 103.53],
+                           std=[58.395, 57.12, 57.375], format_shape='NCTHW'))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2, val_interval=1)
+val_cfg = dict(type='ValLoop')
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3, weight_decay=1e-5))
+param_scheduler = [
+    dict(type='ReduceOnPlateauLR', monitor='ssl/loss', rule='less', factor=0.1, patience=10,
+         min_value=1e-4)
+]
+'''
+
+
+def make_config(folder: Path, num_train: int = 8, num_val: int = 4, batch_size: int = 4,
+                extra: str = '') -> Path:
+    """Write videos, lists and a config into ``folder``; ``extra`` is appended to the config."""
+    rng = np.random.default_rng(0)
+    names = [f'video {i}.mp4' for i in range(num_train + num_val)]
+    for name in names:
+        texture = rng.integers(0, 256, (48, 160, 3), dtype=np.uint8)
+        step = int(rng.integers(1, 5))
+        write_video(folder / 'videos' / name,
+                    [np.ascontiguousarray(texture[:, i * step:i * step + 64]) for i in range(16)])
+    lists = {}
+    for key, part in (('train', names[:num_train]), ('val', names[num_train:])):
+        lists[key] = folder / f'{key}.txt'
+        lists[key].write_text(''.join(f'{name} 0\n' for name in part))
+    path = folder / 'tiny.py'
+    path.write_text(CONFIG.format(
+        base=str(REPO / 'configs' / '_base_' / 'default_runtime.py'), batch_size=batch_size,
+        train_list=str(lists['train']), val_list=str(lists['val']),
+        folder=str(folder / 'videos')) + extra)
+    return path
+
+
+def environment(**extra: str) -> dict:
+    """Environment of a tool: this checkout first on the path, one thread, its output at once."""
+    env = {key: value for key, value in os.environ.items()
+           if key not in ('PORT', 'RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT')}
+    path = os.pathsep.join(filter(None, [str(REPO), env.get('PYTHONPATH')]))
+    env.update(dict(PYTHONPATH=path, OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1') | extra)
+    return env
+
+
+def run(*command, cwd: Path, timeout: float = 120, **env: str) -> subprocess.CompletedProcess:
+    """Run a command to its end; stdout and stderr come back together."""
+    return subprocess.run([str(part) for part in command], cwd=cwd, env=environment(**env),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=timeout)
+
+
+def train(*arguments, cwd: Path, **kwargs) -> subprocess.CompletedProcess:
+    """``python tools/train.py ...``"""
+    return run(sys.executable, TRAIN, *arguments, cwd=cwd, **kwargs)
+
+
+def last_line(output: str) -> str:
+    return output.strip().splitlines()[-1]
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, map_location='cpu', weights_only=True)['state_dict']
+
+
+def assert_same_weights(a: Path, b: Path) -> None:
+    """All tensors of two checkpoints agree bit by bit."""
+    first, second = weights(a), weights(b)
+    assert first.keys() == second.keys()
+    different = [key for key in first if not torch.equal(first[key], second[key])]
+    assert not different, f'{len(different)} of {len(first)} tensors differ: {different[:5]}'
+
+
+def scalars(work_dir: Path) -> list[dict]:
+    """The logged scalars of all runs in a work dir, in the order of writing."""
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def was_killed(process: subprocess.CompletedProcess) -> bool:
+    return process.returncode == -signal.SIGKILL

@@ -1,0 +1,70 @@
+"""Features of videos: python tools/extract_features.py CHECKPOINT VIDEOS --out feats.npz."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.dist import init_dist, is_main_process
+
+from mmssl_video import compat
+from mmssl_video.apis import build_encoder, cli, extract_features
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description='Write the features of videos, with names, windows and protocol, to an .npz.')
+    parser.add_argument('checkpoint', help='checkpoint file, or the word random for the untrained '
+                        'encoder of --encoder-config')
+    parser.add_argument('videos', help='folder (any depth), list file (`path [label]` a line) or '
+                        'video file')
+    parser.add_argument('--root', help='folder that the paths of a list file start from (default: '
+                        'that of the list)')
+    parser.add_argument('--out', required=True, help='the .npz file to write')
+    parser.add_argument('--encoder-config', metavar='CONFIG',
+                        help='config of the encoder and of its views, instead of that inside the '
+                        'checkpoint')
+    parser.add_argument('--num-windows', type=int, help='windows per video, at equal distances '
+                        '(default: windows slide over the whole video, half overlapping)')
+    parser.add_argument('--batch-size', type=int, default=8, help='videos read at a time')
+    parser.add_argument('--num-workers', type=int, default=2, help='decoding processes')
+    parser.add_argument('--on-error', choices=['skip', 'raise'], default='skip',
+                        help='leave unreadable videos out and name them, or stop at the first')
+    parser.add_argument('--seed', type=int, default=0, help='of random weights')
+    parser.add_argument('--device', help='such as cpu or cuda:1')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.local_rank is not None:
+        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main():
+    args = parse_args()
+    out = Path(args.out)
+    if out.is_dir():
+        raise ValueError(f'--out {out} is a directory: name a file, such as {out / "feats.npz"}')
+    out.parent.mkdir(parents=True, exist_ok=True)  # fails before the long work
+    if args.launcher != 'none':
+        compat.init_cpu_process_group(args.launcher)
+        if torch.cuda.is_available():
+            init_dist(args.launcher)
+    try:
+        encoder = build_encoder(args.checkpoint, args.encoder_config, args.seed, args.device)
+        found = extract_features(
+            encoder, args.videos, num_windows=args.num_windows, batch_size=args.batch_size,
+            num_workers=args.num_workers, on_error=args.on_error, root=args.root)
+        if is_main_process():
+            found.save(out)
+            print(f'{out}: {len(found.features)} features of {found.features.shape[1]} dimensions '
+                  f'({found.protocol["views"]}); {len(found.unreadable)} videos left out')
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+if __name__ == '__main__':
+    cli.run(main)

@@ -1,0 +1,87 @@
+# Shared by run_tests.sh and quickstart.sh (sourced): a virtual environment with everything in it.
+#   use_env            makes or reuses one: the active one, else .venv in the repository
+#   install_package [EXTRAS]   torch where it is missing, then this package, editable
+#
+# TORCH_SPEC   what to install where torch is missing (default: the line of constraints.txt)
+# PYTHON       the Python to make .venv with (default: python3)
+# MMSSL_MMCV   full|lite|none, see setup.py
+
+REPO="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
+
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+use_env() {
+    if [[ -z ${VIRTUAL_ENV:-} && -z ${CONDA_PREFIX:-} ]]; then
+        if [[ ! -x $REPO/.venv/bin/python ]]; then
+            local python=${PYTHON:-python3}
+            command -v "$python" > /dev/null || fail "$python is not there: install Python 3.9 to 3.13"
+            check_python "$python"
+            echo "Making a virtual environment in $REPO/.venv"
+            "$python" -m venv "$REPO/.venv" ||
+                fail "$python cannot make a virtual environment (on Debian: apt install python3-venv)"
+        fi
+        source "$REPO/.venv/bin/activate"
+    fi
+    check_python python
+    python -m pip --version > /dev/null || fail "the active environment has no pip"
+}
+
+check_python() {
+    "$1" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 13))' ||
+        fail "Python 3.9 to 3.13 is needed, but $1 is $("$1" -V 2>&1); choose one with PYTHON=..."
+}
+
+install_package() {
+    local extras=${1:+[$1]} constraints
+    constraints=$(mktemp)
+    install_torch
+    python "$REPO/tools/lib/constraints.py" > "$constraints"
+    echo "Installing mmssl_video and what it needs"
+    python -m pip install -q --disable-pip-version-check -c "$constraints" -e "$REPO$extras" ||
+        fail "pip could not install the package; its own words stand above"
+    rm -f "$constraints"
+    check_env
+}
+
+# The versions fit together, apart from one false alarm: decord's wheel carries the tag cp36 inside,
+# though it runs on every Python 3, and pip >= 24.2 says "not supported on this platform".
+check_env() {
+    local wrong
+    if ! wrong=$(python -m pip check --disable-pip-version-check); then
+        wrong=$(grep -v '^decord .* is not supported on this platform$' <<< "$wrong" || true)
+        [[ -z $wrong ]] || echo "warning: pip check: $wrong" >&2
+    fi
+    python -c 'import mmssl_video'
+}
+
+install_torch() {
+    python -c 'import torch' 2> /dev/null && return
+    local spec=${TORCH_SPEC:-$(python "$REPO/tools/lib/constraints.py" --torch)} options=()
+    # The default index gives a CUDA build of several GB. On a machine without a GPU take the CPU
+    # build, unless that is what pip would choose anyway or its index cannot be reached.
+    if [[ $(uname -s) == Linux ]] && ! command -v nvidia-smi > /dev/null; then
+        if ! pip_would_take '[+]cpu' "$spec"; then
+            if pip_would_take '.' "$spec" --index-url "$TORCH_CPU_INDEX" --timeout 10 --retries 0; then
+                options=(--index-url "$TORCH_CPU_INDEX")
+            fi
+        fi
+    fi
+    echo "Installing $spec"
+    python -m pip install -q --disable-pip-version-check "${options[@]}" "$spec" ||
+        fail "pip could not install $spec; choose another one with TORCH_SPEC=..."
+}
+
+# pip_would_take PATTERN SPEC [OPTIONS]: whether the file pip chooses for SPEC matches PATTERN
+pip_would_take() {
+    local pattern=$1 report
+    shift
+    report=$(python -m pip install -q --disable-pip-version-check --dry-run --no-deps --report - "$@" \
+             2> /dev/null) || return 1
+    python -c 'import json, re, sys, urllib.parse
+url = json.loads(sys.argv[1])["install"][0]["download_info"]["url"]
+sys.exit(not re.search(sys.argv[2], urllib.parse.unquote(url).rsplit("/", 1)[-1]))' "$report" "$pattern"
+}

@@ -1,4 +1,4 @@
-"""Each work-round: the fault is there, the work-round mends it. Mended upstream: the test says so."""
+"""Each work-round mends its fault; where upstream has mended it, the test says so."""
 
 import importlib.metadata
 import importlib.util
@@ -15,6 +15,7 @@ import torch
 from helpers.tiny_run import environment
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer, MessageHub
+
 from mmssl_video import compat
 
 

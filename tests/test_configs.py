@@ -4,9 +4,9 @@ import ast
 from pathlib import Path
 
 import pytest
+from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
 
-from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmssl_video.apis.train import check_config
 from mmssl_video.config_files import config_dir
 

@@ -7,9 +7,10 @@ import sys
 import zipfile
 from email.parser import Parser
 
-import mmssl_video
 import pytest
 from helpers.tiny_run import REPO, environment, last_line, run
+
+import mmssl_video
 
 PARTS = ('mmssl_video', 'configs', 'requirements', 'setup.py', 'pyproject.toml', 'MANIFEST.in',
          'LICENSE', 'README.md')

@@ -150,7 +150,8 @@ def check_same_run(file: Path, settings: dict) -> None:
 def probe(encoder, cfg, data: dict, seed: int, results: Path) -> list[dict]:
     """All probe protocols on the encoder, the random encoders and the trivial baselines."""
     probes = [Config.fromfile(find_config(name)).evaluation for name in PROTOCOLS]
-    settings = dict(probes[0], dataset=data['name'], protocol=[p.protocol for p in probes])
+    protocols = [p.protocol if isinstance(p.protocol, list) else [p.protocol] for p in probes]
+    settings = dict(probes[0], dataset=data['name'], protocol=sum(protocols, []))
     for role, name in (('gallery', 'train'), ('query', 'test')):
         settings[role] = dict(probes[0][role], num_workers=1, dataset=dict(
             probes[0][role].dataset, ann_file=data[name], data_prefix=dict(video=data['root'])))

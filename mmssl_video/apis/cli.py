@@ -9,8 +9,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 DEBUG = 'MMSSL_DEBUG'
+ERROR_DIR = 'MMSSL_ERROR_DIR'
 # Code whose `raise` speaks to the user about settings and files.
 _OURS = ('mmssl_video', 'mmengine', 'mmaction', 'tools')
 
@@ -22,8 +24,10 @@ def run(main: Callable[[], None]) -> None:
     with one sentence, ``error: ...``. Any other is a fault: its traceback comes first. The
     environment variable ``MMSSL_DEBUG=1`` shows the traceback always.
 
-    Of several processes that meet the same error, one speaks: the first on each machine, the
-    others only if nobody has ended them meanwhile.
+    Of several processes that fail, one speaks. Under our launcher each leaves its sentence in the
+    folder ``MMSSL_ERROR_DIR``, and the launcher prints the earliest, which is the cause, at the
+    end. Under others (Slurm) the first on each machine speaks, and the rest only if nobody has
+    ended them meanwhile.
     """
     try:
         main()
@@ -33,12 +37,20 @@ def run(main: Callable[[], None]) -> None:
         print('error: interrupted', file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        if int(os.environ.get('LOCAL_RANK') or 0) > 0:
-            time.sleep(5)
-        if os.environ.get(DEBUG, '0') != '0' or not is_explicit(error):
+        rank = int(os.environ.get('LOCAL_RANK') or os.environ.get('SLURM_LOCALID') or 0)
+        folder = os.environ.get(ERROR_DIR)
+        if folder:
+            first = not any(Path(folder).iterdir())
+            Path(folder, str(rank)).write_text(sentence(error))
+        else:
+            first = True
+            if rank > 0:
+                time.sleep(5)
+        if first and (os.environ.get(DEBUG, '0') != '0' or not is_explicit(error)):
             traceback.print_exc()
         sys.stdout.flush()
-        print(f'error: {sentence(error)}', file=sys.stderr, flush=True)
+        if not folder:
+            print(f'error: {sentence(error)}', file=sys.stderr, flush=True)
         sys.exit(1)
 
 

@@ -107,6 +107,35 @@ def test_stream_copied_cut_is_exact(videos, start):
     check_random_access(source, expected)
 
 
+def same_time_twice(source, target, keys):
+    """Copy a file and give some frames (or some key frames) the time of the frame before."""
+    with av.open(str(source)) as reader, av.open(str(target), 'w') as writer:
+        stream = reader.streams.video[0]
+        copy = writer.add_stream_from_template(stream)
+        packets = [packet for packet in reader.demux(stream) if packet.size]
+        times = sorted(packet.pts for packet in packets)
+        key_times = [packet.pts for packet in packets if packet.is_keyframe]
+        changed = 0
+        for packet in packets:
+            before = times[max(times.index(packet.pts) - 1, 0)]
+            if (packet.is_keyframe == keys and packet.dts <= before < packet.pts
+                    and (keys or before not in key_times) and changed < 12):
+                packet.pts = before
+                changed += 1
+        for packet in packets:
+            packet.stream = copy
+            writer.mux(packet)
+    assert changed > 1
+
+
+@pytest.mark.parametrize('keys, way', [(False, 'timestamps'), (True, 'sequential')])
+def test_frames_with_the_same_time_are_told_apart(videos, tmp_path, keys, way):
+    same_time_twice(videos / 'b.mov', tmp_path / 'twice.mp4', keys)
+    source = VideoSource(tmp_path / 'twice.mp4')
+    assert source.probe.way == way
+    check_random_access(source, numbers_by_pyav(tmp_path / 'twice.mp4'))
+
+
 def test_decoders_give_the_same_pixels(videos):
     for name in ('plain.mp4', 'vp8.webm'):
         by_decord = VideoSource(videos / name, decoder='decord').get_frames([7, 40])

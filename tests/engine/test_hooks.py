@@ -10,9 +10,10 @@ from mmaction.registry import HOOKS, METRICS, OPTIM_WRAPPERS
 from mmengine.logging import MessageHub
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
+from torch import nn
+
 from mmssl_video.engine.atomic_files import AtomicLocalBackend, remove_partial, write_atomic
 from mmssl_video.engine.hooks.checkpoint import _validation_follows
-from torch import nn
 
 
 class Log(logging.Handler):

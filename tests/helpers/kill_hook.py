@@ -1,7 +1,7 @@
-"""A hook that kills its own process (SIGKILL) at a moment named by the environment.
+"""Hooks for tests: one kills its own process (SIGKILL), one notes the state of every process.
 
-``MMSSL_TEST_KILL`` is ``train:EPOCH:ITERATION`` or ``val:EPOCH`` (from 0), or ``write:NAME``: in the
-middle of writing the file of that name.
+``MMSSL_TEST_KILL`` names the moment: ``train:EPOCH:ITERATION`` or ``val:EPOCH`` (from 0), or
+``write:NAME``, in the middle of writing the file of that name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import signal
 
+import torch
 from mmaction.registry import HOOKS
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
 
@@ -34,6 +36,17 @@ class KillHook(Hook):
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         if self.moment == ['val', str(runner.epoch - 1)]:
             kill_self()
+
+
+@HOOKS.register_module()
+class DumpStateHook(Hook):
+    """Writes the model of each process to ``rank<number>.pth`` at the end of an epoch."""
+
+    priority = 'LOWEST'
+
+    def after_train_epoch(self, runner) -> None:
+        torch.save(dict(state_dict=runner.model.module.state_dict()),
+                   os.path.join(runner.work_dir, f'rank{get_rank()}.pth'))
 
 
 def _kill_in_write(name: str) -> None:

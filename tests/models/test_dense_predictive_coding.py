@@ -5,9 +5,8 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.structures import BaseDataElement
-
 from mmaction.registry import MODELS
+from mmengine.structures import BaseDataElement
 
 
 def config(**kwargs):

@@ -8,13 +8,22 @@ import subprocess
 
 import pytest
 import torch
-from helpers.tiny_run import REPO, environment, last_line, run, scalars, weights
+from helpers.tiny_run import (
+    REPO,
+    assert_same_weights,
+    environment,
+    last_line,
+    run,
+    scalars,
+    weights,
+)
 
 TOOLS = REPO / 'tools'
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without a GPU')
 
 
-@pytest.mark.parametrize('name', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'run_tests.sh'])
+@pytest.mark.parametrize('name', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh',
+                                  'run_tests.sh'])
 def test_scripts_can_be_run_as_typed(name):
     assert os.stat(TOOLS / name).st_mode & stat.S_IXUSR
     assert subprocess.run(['bash', '-n', str(TOOLS / name)]).returncode == 0
@@ -22,14 +31,22 @@ def test_scripts_can_be_run_as_typed(name):
 
 def test_two_processes_train_from_any_folder(tiny_config, tmp_path):
     """Also with SyncBN, which the CPU lacks, and mixed precision."""
-    relative = os.path.relpath(tiny_config, tmp_path)
-    done = run(TOOLS / 'dist_train.sh', relative, 2, '--amp', '--cfg-options',
-               'train_cfg.max_epochs=1', 'model.backbone.norm_cfg.type=SyncBN', cwd=tmp_path)
+    (tmp_path / 'config.py').write_text(
+        f'_base_ = {str(tiny_config)!r}\n'
+        "custom_imports = dict(imports=['mmssl_video', 'helpers.kill_hook'])\n"
+        "custom_hooks = [*_base_.custom_hooks, dict(type='DumpStateHook')]\n")
+    (tmp_path / 'elsewhere').mkdir()
+    done = run(TOOLS / 'dist_train.sh', '../config.py', 2, '--amp', '--cfg-options',
+               'train_cfg.max_epochs=1', 'model.backbone.norm_cfg.type=SyncBN',
+               cwd=tmp_path / 'elsewhere', PYTHONPATH=f'{REPO}{os.pathsep}{REPO / "tests"}')
     assert done.returncode == 0, done.stdout[-3000:]
     assert 'Distributed launcher: pytorch' in done.stdout
     assert 'SyncBN does not run on the CPU' in done.stdout
-    work = tmp_path / 'work_dirs' / 'tiny'
+    work = tmp_path / 'elsewhere' / 'work_dirs' / 'config'
     assert all(torch.isfinite(value).all() for value in weights(work / 'epoch_1.pth').values())
+    # the same weights, and the same statistics of batch norm, in both processes and in the file
+    assert_same_weights(work / 'rank0.pth', work / 'rank1.pth')
+    assert_same_weights(work / 'rank0.pth', work / 'epoch_1.pth')
     [entry] = [entry for entry in scalars(work) if 'ssl/loss' in entry]
     assert entry['ssl/loss'] > 0
     assert len([entry for entry in scalars(work) if 'num_negatives' in entry]) == 1, (
@@ -95,3 +112,24 @@ def test_slurm_script_without_slurm(tmp_path):
                cwd=tmp_path)
     assert done.returncode == 2
     assert last_line(done.stdout).startswith('error: srun is not there')
+
+
+def test_the_cause_is_named_and_not_its_consequence(tmp_path):
+    """Process 1 fails on its own; process 0 waits for it and fails later, of the lost partner."""
+    (tmp_path / 'one_fails.py').write_text('''
+import importlib.util, os, time
+spec = importlib.util.spec_from_file_location('cli', os.environ['CLI'])  # spares the imports
+cli = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(cli)
+def main():
+    if os.environ['LOCAL_RANK'] == '1':
+        raise FileNotFoundError('list of process 1 is missing')
+    while not os.listdir(os.environ['MMSSL_ERROR_DIR']):
+        time.sleep(0.05)
+    raise ConnectionError('connection closed by peer')
+cli.run(main)''')
+    done = run('python', TOOLS / 'lib' / 'launch.py', '--standalone', '--nproc_per_node=2',
+               'one_fails.py', cwd=tmp_path, CLI=str(REPO / 'mmssl_video' / 'apis' / 'cli.py'))
+    assert done.returncode == 1
+    assert last_line(done.stdout) == 'error: list of process 1 is missing'
+    assert done.stdout.count('error: ') == 1

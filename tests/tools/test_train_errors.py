@@ -12,6 +12,7 @@ import torch
 from helpers.tiny_run import environment, last_line, make_config, train
 from helpers.tool_stages import run_stages
 from mmengine.config import Config
+
 from mmssl_video.apis import cli
 
 PIPELINE = 'train_dataloader.dataset.pipeline'
@@ -59,7 +60,8 @@ CASES = {
     'resume from a checkpoint that is gone': (
         'tiny.py --work-dir moved --resume', r'names /gone/epoch_7\.pth, which does not exist'),
     'resume from another architecture': ('tiny.py --resume wide.pth', 'of another architecture'),
-    'resume from weights only': ('tiny.py --resume weights.pth', r'weights\.pth holds weights only'),
+    'resume from weights only': ('tiny.py --resume weights.pth',
+                                 r'weights\.pth holds weights only'),
     'resume would run code': ('tiny.py --resume evil.pth', r'evil\.pth is refused'),
     'weights of another architecture': ('tiny.py --cfg-options load_from=wide.pth',
                                         r'wide\.pth is of another architecture'),

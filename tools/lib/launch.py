@@ -1,12 +1,15 @@
-"""torchrun without its closing traceback: a worker that fails has said why itself.
+"""torchrun without its closing traceback: at the end stands what the first failed process said.
 
-Takes the arguments of torchrun. Exits with the code of the worker that failed first.
+Takes the arguments of torchrun. Exits with the code of the process that failed first.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import tempfile
+from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
@@ -14,15 +17,21 @@ from torch.distributed.run import main
 
 def launch(argv: list[str]) -> int:
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
-    try:
-        main(argv)
-    except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        if failure.exitcode < 0:  # killed by a signal, so it could not say why
-            print(f'error: process {rank} was ended by signal {-failure.exitcode}'
-                  + (' (out of memory?)' if failure.exitcode == -9 else ''), file=sys.stderr)
-            return 128 - failure.exitcode
-        return failure.exitcode
+    # processes leave their sentences here, see mmssl_video.apis.cli
+    with tempfile.TemporaryDirectory(prefix='mmssl_errors_') as folder:
+        os.environ['MMSSL_ERROR_DIR'] = folder
+        try:
+            main(argv)
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+            said = sorted(Path(folder).iterdir(), key=lambda path: path.stat().st_mtime_ns)
+            if failure.exitcode < 0:  # killed by a signal, so it could not say why
+                print(f'error: process {rank} was ended by signal {-failure.exitcode}'
+                      + (' (out of memory?)' if failure.exitcode == -9 else ''), file=sys.stderr)
+                return 128 - failure.exitcode
+            if said:
+                print(f'error: {said[0].read_text()}', file=sys.stderr)
+            return failure.exitcode
     return 0
 
 

@@ -7,8 +7,8 @@ every key frame starts afresh and packets are shown one to one. ``probe_video`` 
 - ``decord``: MP4/MOV and Matroska/WebM with closed groups of pictures, all packets shown, 8 bits
   per channel. decord seeks to the key frame and counts on.
 - ``timestamps``: the same containers otherwise (open groups of pictures, edit lists of
-  stream-copied cuts, AV1, 10 bits). PyAV seeks, then takes the frame whose time stamp is that of
-  the wanted packet.
+  stream-copied cuts, two frames with one time stamp, AV1, 10 bits). PyAV seeks, then takes the
+  frame whose time stamp is that of the wanted packet.
 - ``sequential``: everything else (AVI, MPEG program and transport streams, ASF, FLV …). PyAV
   decodes from the start and counts, up to the last wanted frame. (On AVI this costs half of what
   decord needs, since decord converts the frames between as well.)
@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import os
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import av
@@ -55,9 +57,8 @@ class VideoProbe:
         total_frames: Frames that a full decode gives.
         fps: Average frames per second (0.0 when the file does not say).
         way: ``'decord'``, ``'timestamps'`` or ``'sequential'``.
-        times: Display times of the frames, ascending, in stream ticks; empty where they do not
-            tell every frame apart, or are not known.
-        keys: ``(display time, seek time)`` of the key frames, ascending.
+        times: Display times of the frames, ascending, in stream ticks (not for ``'sequential'``).
+        keys: ``(display time, seek time)`` of the key frames, ascending (likewise).
     """
 
     total_frames: int
@@ -209,21 +210,23 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
         fps = float(stream.average_rate or 0)
         sound = packets[0].key and not broken
         shown = [packet for packet in packets if packet.shown]
-        if (sound and not any(packet.pts is None for packet in packets)
-                and _TIMED_CONTAINERS & set(container.format.name.split(','))):
+        timed = (not any(packet.pts is None for packet in packets)
+                 and bool(_TIMED_CONTAINERS & set(container.format.name.split(','))))
+        if sound and timed:
             times = sorted(packet.pts for packet in shown)
             keys = sorted((packet.pts, packet.pts if packet.dts is None else packet.dts)
                           for packet in packets if packet.key)
-            unique = len(set(times)) == len(times)
-            if (len(shown) == len(packets) and _closed_gops(packets)
-                    and stream.codec_context.pix_fmt in _DECORD_FORMATS
-                    and stream.codec_context.codec.canonical_name != 'av1'):
-                return VideoProbe(len(shown), fps, 'decord', times if unique else (), keys)
-            if unique:
-                return VideoProbe(len(shown), fps, 'timestamps', times, keys)
-        # In AVI a packet is a frame. Elsewhere it may be half of one, decoders drop what comes
-        # before the first key frame, and what is left of a damaged file only decoding tells.
-        exact = sound and container.format.name == 'avi'
+            counts = Counter(times)
+            simple = (len(counts) == len(packets) and _closed_gops(packets)
+                      and stream.codec_context.pix_fmt in _DECORD_FORMATS
+                      and stream.codec_context.codec.canonical_name != 'av1')
+            if all(counts[time] <= 1 for time, _ in keys):
+                return VideoProbe(len(shown), fps, 'decord' if simple else 'timestamps', times,
+                                  keys)
+        # In these containers a packet is a frame. Elsewhere it may be half of one, decoders drop
+        # what comes before the first key frame, and what is left of a damaged file only decoding
+        # tells.
+        exact = sound and (timed or container.format.name == 'avi')
     total = len(shown) if exact else _count_frames(path, num_threads)
     if total == 0:
         raise BadVideoError(path, f'{broken or "damaged"}; no frame of it can be decoded')
@@ -282,7 +285,8 @@ class VideoSource:
                     raise BadVideoError(self.path, f'decord: {str(error).splitlines()[0]}') \
                         from error
         try:
-            frames = (self._read_by_time if self.probe.times else self._read_sequential)(wanted)
+            frames = (self._read_sequential if self.probe.way == 'sequential'
+                      else self._read_by_time)(wanted)
         except _DAMAGE as error:
             raise BadVideoError(self.path, f'cannot be decoded ({_reason(error)})') from error
         missing = len(wanted) - len(frames)
@@ -322,16 +326,16 @@ class VideoSource:
                 if reader is None or key > last_key + 1:
                     reader = self._from_key(container, stream, key)
                 last_key = key
-                for frame in reader:
-                    if frame.pts is not None and frame.pts >= times[index]:
-                        if frame.pts == times[index]:
+                for number, frame in reader:
+                    if number >= index:
+                        if number == index:
                             frames[index] = _rgb(frame)
                         break
         return frames
 
     def _from_key(self, container, stream, key):
-        """Decode from key frame number ``key`` on."""
-        keys = self.probe.keys
+        """Decode from key frame number ``key`` on: pairs of frame number and frame."""
+        times, keys = self.probe.times, self.probe.keys
         # Demuxers seek by decoding time and may land one key frame too late: then go back further.
         while True:
             container.seek(keys[key][1] if key else min(keys[0]), stream=stream)
@@ -340,9 +344,13 @@ class VideoSource:
             if key == 0 or (first.pts is not None and first.pts <= keys[key][0]):
                 break
             key -= 1
-        yield from first.decode()
-        for packet in packets:
-            yield from packet.decode()
+        number, time = -1, None
+        for frame in chain(first.decode(), (frame for each in packets for frame in each.decode())):
+            if frame.pts is not None:
+                # frames shown at one time (a common fault of re-encoded files) are counted
+                number = number + 1 if frame.pts == time else bisect_left(times, frame.pts)
+                time = frame.pts
+                yield number, frame
 
 
 @TRANSFORMS.register_module()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 import torch.utils.checkpoint as cp
+from mmaction.registry import MODELS
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm, _InstanceNorm
 from torch import nn
-
-from mmaction.registry import MODELS
 
 # The papers say "BN" and "IN"; on five-dimensional maps these are the 3d layers.
 _NORM_NAMES = {'BN': 'BN3d', 'BN3d': 'BN3d', 'IN': 'IN3d', 'IN3d': 'IN3d', 'SyncBN': 'SyncBN'}

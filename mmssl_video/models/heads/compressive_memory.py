@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
-
 from mmaction.registry import MODELS
+from torch import nn
 
 from .predictor import Predictor, orthogonal_mlp
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
-
 from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
+from torch import nn
 
 
 @MODELS.register_module()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from mmaction.registry import MODELS
 from torch import nn
 from torch.autograd.function import once_differentiable
-
-from mmaction.registry import MODELS
 
 
 class _GatherWithGrad(torch.autograd.Function):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import nn
-
-from mmaction.registry import MODELS
 
 
 class ConvGRUCell(BaseModule):

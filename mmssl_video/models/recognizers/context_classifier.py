@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-
 from mmaction.registry import MODELS
 
 from .context_encoder import ContextEncoder

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-
 from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import nn
-
 from mmaction.registry import MODELS
+from torch import nn
 
 from .context_encoder import ContextEncoder
 

@@ -35,8 +35,8 @@ DEMO_VIDEOS = 256
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='quickstart.sh', description=__doc__.splitlines()[0])
-    parser.add_argument('--videos', metavar='DIR', help='your own videos, DIR/<class>/**/*.mp4 (any '
-                        'depth, any common container); without class folders the encoder is '
+    parser.add_argument('--videos', metavar='DIR', help='your own videos, DIR/<class>/**/*.mp4 '
+                        '(any depth, any common container); without class folders the encoder is '
                         'pre-trained and features are written (default: generated demo videos)')
     parser.add_argument('--out', metavar='DIR', help='where everything goes '
                         '(default: work_dirs/quickstart, or work_dirs/quickstart_<name of DIR>)')
@@ -51,8 +51,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if args.videos is not None and not Path(args.videos).is_dir():
-        raise NotADirectoryError(f'--videos {args.videos!r} is no folder: name the folder that holds '
-                                 'the videos')
+        raise NotADirectoryError(f'--videos {args.videos!r} is no folder: name the folder that '
+                                 'holds the videos')
     out = Path(args.out or Path('work_dirs') / (
         'quickstart' if args.videos is None else f'quickstart_{Path(args.videos).resolve().name}'))
     check_work_dir(out)
@@ -113,8 +113,8 @@ def own_data(folder: Path, lists: Path, seed: int) -> dict:
     """Write lists for a folder of the user's own."""
     data = write_lists(folder, lists, seed=seed)
     if min(data['num_train'], data['num_test']) < 2:
-        raise ValueError(f'{folder} holds {data["num_train"] + data["num_test"]} videos, too few to '
-                         'learn from some and to judge on others: at least 4 are needed')
+        raise ValueError(f'{folder} holds {data["num_train"] + data["num_test"]} videos, too few '
+                         'to learn from some and to judge on others: at least 4 are needed')
     classes = f'{len(data["classes"])} classes' if data['classes'] else 'no class folders'
     print(f'{data["num_train"]} training and {data["num_test"]} held-out videos, {classes}; '
           f'{data["num_other"]} other files passed over. Lists are in {lists}.')
@@ -170,8 +170,8 @@ def report(out: Path, heldout: list[dict], records: list[dict]) -> None:
     levels = trained['chance']
     top1 = 100 * trained['metrics']['ssl/top1']['value']
     lines = [
-        'Self-supervised top-1 on held-out videos (no labels; the right place of the right block of',
-        'the right clip among all of a batch), in %:', '',
+        'Self-supervised top-1 on held-out videos (no labels; the right place of the right block',
+        'of the right clip among all of a batch), in %:', '',
         f'  pre-trained                       {top1:6.1f}',
         f'  untrained                         '
         f'{100 * random["metrics"]["ssl/top1"]["value"]:6.1f}']

@@ -1,4 +1,4 @@
-"""Two gloo processes train like one process with the doubled batch (gathered negatives, frozen BN)."""
+"""Two gloo processes train like one with the doubled batch (gathered negatives, frozen BN)."""
 
 import subprocess
 import sys
@@ -42,7 +42,8 @@ WORKER = textwrap.dedent('''
             loss, _ = getattr(model, 'module', model).parse_losses(out)
         optimizer.update_params(loss)
         losses.append(loss.detach())
-    torch.save(dict(losses=torch.stack(losses), weights=getattr(model, 'module', model).state_dict()),
+    weights = getattr(model, 'module', model).state_dict()
+    torch.save(dict(losses=torch.stack(losses), weights=weights),
                f'{folder}/{predictor}_{world}_{rank}.pt')
 ''')
 

@@ -34,7 +34,8 @@ def plain(pred, target, temperature=1., normalize=False):
     return F.cross_entropy(scores, label), metrics
 
 
-@pytest.mark.parametrize('shape', [(5, 3, 8, 2, 2), (3, 2, 8, 1, 1), (2, 1, 8, 3, 2), (1, 3, 8, 2, 2)])
+@pytest.mark.parametrize(
+    'shape', [(5, 3, 8, 2, 2), (3, 2, 8, 1, 1), (2, 1, 8, 3, 2), (1, 3, 8, 2, 2)])
 @pytest.mark.parametrize('max_elements', [1, 400, 2**22])
 @pytest.mark.parametrize('options', [{}, dict(temperature=0.2, normalize=True)])
 def test_equals_plain_twin(shape, max_elements, options):
@@ -69,7 +70,8 @@ def test_constant_features_do_not_count_as_right():
 def test_perfect_predictions():
     target = 10 * torch.eye(24).view(2, 3, 2, 2, 24).permute(0, 1, 4, 2, 3)
     loss, metrics = DenseInfoNCELoss()(target, target)
-    assert loss < 1e-3 and all(metrics[f'top1{k}'] == 1 for k in ('', '_temporal', '_spatial', '_easy'))
+    assert loss < 1e-3
+    assert all(metrics[f'top1{k}'] == 1 for k in ('', '_temporal', '_spatial', '_easy'))
 
 
 def test_half_precision_inputs_give_float32_logits():

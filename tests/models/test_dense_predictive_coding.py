@@ -17,7 +17,8 @@ def config(**kwargs):
         predictor=dict(type='CompressiveMemory', in_channels=16, out_channels=16, num_slots=32),
         num_blocks=5, pred_steps=2)
     for key, value in kwargs.items():
-        cfg[key] = {**cfg[key], **value} if isinstance(value, dict) and 'type' not in value else value
+        changes = isinstance(value, dict) and 'type' not in value
+        cfg[key] = {**cfg[key], **value} if changes else value
     return cfg
 
 
@@ -61,7 +62,7 @@ def test_losses_of_the_two_directions():
 
 
 def test_backward_direction_predicts_the_first_blocks():
-    """With equal cells, the backward direction of a clip is the forward one of the reversed clip."""
+    """With equal cells, the backward direction of a clip is the forward one of its reverse."""
     model = build().eval()
     model.neck.backward_cells.load_state_dict(model.neck.forward_cells.state_dict())
     stats, reversed_stats = model.loss(CLIPS), model.loss(CLIPS.flip(1))
@@ -109,7 +110,7 @@ def test_context_joins_both_directions():
 
 
 def test_it_learns_a_handful_of_clips():
-    """Sixty steps on three clips of noise: half the loss, and more than knowing only the clip (1/8)."""
+    """Sixty steps on three clips of noise: half the loss, more than knowing only the clip (1/8)."""
     model = build()
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
     first = model.loss(CLIPS)['loss_ssl'].item()
@@ -144,8 +145,10 @@ def test_prediction_steps_may_change():
 
 @pytest.mark.parametrize('kwargs, message', [
     (dict(pred_steps=5), 'num_blocks=5'), (dict(pred_steps=0), 'at least 1'),
-    (dict(prediction='both'), 'sequential'), (dict(direction_reduction='max'), 'direction_reduction'),
-    (dict(backbone=dict(depth=19)), 'depth'), (dict(neck=dict(in_channels=32)), 'neck.in_channels=16'),
+    (dict(prediction='both'), 'sequential'),
+    (dict(direction_reduction='max'), 'direction_reduction'),
+    (dict(backbone=dict(depth=19)), 'depth'),
+    (dict(neck=dict(in_channels=32)), 'neck.in_channels=16'),
     (dict(predictor=dict(in_channels=8)), 'predictor.in_channels=16'),
     (dict(predictor=dict(out_channels=8)), 'predictor.out_channels=16'),
 ])

@@ -140,7 +140,8 @@ class ResNet2d3d(BaseModule):
             raise ValueError(f'ResNet2d3d has no depth {depth!r}: set backbone.depth to one of '
                              f'{sorted(self.arch_settings)}')
         if not isinstance(base_channels, int) or base_channels < 1:
-            raise ValueError(f'backbone.base_channels must be a positive int, not {base_channels!r}')
+            raise ValueError('backbone.base_channels must be a positive int, not '
+                             f'{base_channels!r}')
         norm_cfg = dict(norm_cfg or dict(type='BN'))
         if norm_cfg.get('type') not in _NORM_NAMES:
             raise ValueError(f"backbone.norm_cfg.type is {norm_cfg.get('type')!r}; choose 'BN', "

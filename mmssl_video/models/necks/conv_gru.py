@@ -122,7 +122,7 @@ class ConvGRU(BaseModule):
         Args:
             x: Feature maps ``[B, T, in_channels, H, W]`` in the order in which they are read; for
                 the backward direction the caller reverses the blocks.
-            state: State of every layer ``[num_layers, B, hidden_channels, H, W]``; zeros by default.
+            state: State of every layer ``[num_layers, B, hidden_channels, H, W]``, by default 0.
             backward: Use the cells of the backward direction.
 
         Returns:

@@ -16,7 +16,7 @@ class ContextClassifier(ContextEncoder):
         backbone: Config of the block encoder f.
         neck: Config of the aggregation g.
         cls_head: Config of the head, e.g. :class:`ContextHead`.
-        num_blocks: Number N of blocks of a clip (5 in the DPC paper, 8 in MemDPC and in both codes).
+        num_blocks: Number N of blocks of a clip (5 in the DPC paper, 8 in MemDPC and both codes).
         relu_first: ReLU before the pooling over time, as the released classifiers have it.
         feature_map: See :class:`ContextEncoder`.
         data_preprocessor: Config of the data preprocessor.

@@ -4,7 +4,7 @@ _base_ = [
     '_base_/schedules/adam_plateau.py', '_base_/default_runtime.py'
 ]
 model = dict(
-    backbone=dict(base_channels=32),
-    neck=dict(in_channels=128, hidden_channels=128),
-    predictor=dict(in_channels=128, out_channels=128))
-train_cfg = dict(max_epochs=30, val_interval=5)
+    backbone=dict(base_channels=16),
+    neck=dict(in_channels=64, hidden_channels=256),
+    predictor=dict(in_channels=256, out_channels=64))
+train_cfg = dict(max_epochs=16, val_interval=2)

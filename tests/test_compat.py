@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import os
 import pickle
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -207,3 +208,14 @@ def test_version_of_a_module_without_metadata_is_read_from_it(monkeypatch):
                         lambda names: None if 'mmcv' in names else real(names))
     with pytest.raises(ImportError, match='mmcv >= 2.1.0, < 2.2.0, but 1.7.1 is installed'):
         compat.check_versions()
+
+
+@pytest.mark.parametrize('before, given, expected', [
+    ('', {}, 'PASSIVE'), ('', {'OMP_WAIT_POLICY': 'ACTIVE'}, 'ACTIVE'),
+    ('import torch; ', {}, 'None')])
+def test_idle_threads_sleep_unless_the_user_says_otherwise(before, given, expected):
+    environment = {key: value for key, value in os.environ.items() if key != 'OMP_WAIT_POLICY'}
+    code = f"{before}import mmssl_video, os; print(os.environ.get('OMP_WAIT_POLICY'))"
+    out = subprocess.run([sys.executable, '-c', code], env={**environment, **given}, check=True,
+                         capture_output=True, text=True).stdout
+    assert out.split()[-1] == expected

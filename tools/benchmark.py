@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable
 
+import mmssl_video  # noqa: F401  isort: skip  (before torch: see compat.let_idle_threads_sleep)
 import cv2
 import numpy as np
 import torch
@@ -36,7 +37,6 @@ from mmengine.dataset import pseudo_collate
 from PIL import Image, ImageEnhance
 from torch.utils.data import DataLoader
 
-import mmssl_video  # noqa: F401  (registers our parts; before any mmaction import)
 from mmssl_video.datasets import scan_video_folder
 from mmssl_video.datasets.demo_videos import make_demo_videos
 from mmssl_video.models.losses import DenseInfoNCELoss

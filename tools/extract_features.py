@@ -11,6 +11,7 @@ from mmengine.dist import init_dist, is_main_process
 
 from mmssl_video import compat
 from mmssl_video.apis import build_encoder, cli, extract_features
+from mmssl_video.apis.train import check_work_dir
 
 
 def parse_args():
@@ -26,13 +27,13 @@ def parse_args():
     parser.add_argument('--encoder-config', metavar='CONFIG',
                         help='config of the encoder and of its views, instead of that inside the '
                         'checkpoint')
-    parser.add_argument('--num-windows', type=int, help='windows per video, at equal distances '
+    parser.add_argument('--num-windows', type=cli.whole(1), help='windows per video, at equal distances '
                         '(default: windows slide over the whole video, half overlapping)')
-    parser.add_argument('--batch-size', type=int, default=8, help='videos read at a time')
-    parser.add_argument('--num-workers', type=int, default=2, help='decoding processes')
+    parser.add_argument('--batch-size', type=cli.whole(1), default=8, help='videos read at a time')
+    parser.add_argument('--num-workers', type=cli.whole(0), default=2, help='decoding processes')
     parser.add_argument('--on-error', choices=['skip', 'raise'], default='skip',
                         help='leave unreadable videos out and name them, or stop at the first')
-    parser.add_argument('--seed', type=int, default=0, help='of random weights')
+    parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights')
     parser.add_argument('--device', help='such as cpu or cuda:1')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
@@ -47,7 +48,7 @@ def main():
     out = Path(args.out)
     if out.is_dir():
         raise ValueError(f'--out {out} is a directory: name a file, such as {out / "feats.npz"}')
-    out.parent.mkdir(parents=True, exist_ok=True)  # fails before the long work
+    check_work_dir(out.parent, 'the folder', '--out')  # before the long work
     if args.launcher != 'none':
         compat.init_cpu_process_group(args.launcher)
         if torch.cuda.is_available():

@@ -12,6 +12,7 @@ import json
 import os
 from pathlib import Path
 
+import mmssl_video  # noqa: F401  isort: skip  (before torch: see compat.let_idle_threads_sleep)
 from mmengine.config import Config
 
 from mmssl_video.apis import build_encoder, calibrate_batchnorm, cli, extract_features

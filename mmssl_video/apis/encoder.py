@@ -86,14 +86,15 @@ def build_encoder(checkpoint, encoder_config=None, seed=0, device=None, name=Non
 
     Raises:
         FileNotFoundError: No such checkpoint or config.
-        ValueError: ``random`` without a config, a config without a model, or a checkpoint that
-            does not fit it.
+        ValueError: ``random`` without a config, a config without a model, a checkpoint that does
+            not fit it, or a device that is not there.
     """
     is_random = str(checkpoint) == 'random'
     if is_random and encoder_config is None:
         raise ValueError("the checkpoint 'random' needs a config that says which encoder: add "
                          '--encoder-config with any pre-training config, such as '
                          'configs/memdpc_demo.py')
+    device = _device(device)
     contents = None if is_random else load_checkpoint_file(checkpoint)
     config = _config(encoder_config) if encoder_config is not None else config_from_checkpoint(
         contents, str(checkpoint))
@@ -110,7 +111,7 @@ def build_encoder(checkpoint, encoder_config=None, seed=0, device=None, name=Non
             load_encoder(model, state_dict_of(contents, str(checkpoint)), str(checkpoint))
         encoder = Encoder(model, config, name or Path(checkpoint).name, str(checkpoint),
                           checkpoint_hash(checkpoint))
-    model.requires_grad_(False).to(device or get_device())
+    model.requires_grad_(False).to(device)
     untracked = sum(not norm.track_running_stats for norm in _norms(model))
     if untracked and is_main_process():
         print(f'note: {untracked} BatchNorm layers of {encoder.name} keep no running statistics, '
@@ -180,6 +181,17 @@ def quiet(level='WARNING'):
         yield
     finally:
         logger.setLevel(before)
+
+
+def _device(name):
+    """The device of that name, or the best there is; says in one sentence when it is not there."""
+    if name is None:
+        return torch.device(get_device())
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f'there is no device {str(name)!r} here, such as cpu or cuda:0 '
+                         f'({str(error).splitlines()[0]})') from None
 
 
 def _config(source):

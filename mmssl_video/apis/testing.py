@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 
 import torch
-from mmengine.config import ConfigDict, DictAction
+from mmengine.config import ConfigDict
 from mmengine.dist import get_world_size, init_dist, is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -45,18 +45,18 @@ def parse_args(argv=None):
     parser.add_argument('--encoder-config', metavar='CONFIG',
                         help='config with the model to probe; needed for random, otherwise that '
                         'inside the checkpoint is used')
-    parser.add_argument('--calibrate-bn', type=int, default=0, metavar='BATCHES',
+    parser.add_argument('--calibrate-bn', type=cli.whole(0), default=0, metavar='BATCHES',
                         help='set the BatchNorm statistics of the encoder on so many batches of '
                         'gallery clips first')
     parser.add_argument('--work-dir', help='where logs and results go '
                         '(default: work_dirs/<name of the config>)')
     parser.add_argument('--out', help='JSON file the results are appended to '
                         '(default: results.json in the work dir)')
-    parser.add_argument('--seed', type=int, default=0, help='of random weights and of the splits '
+    parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights and of the splits '
                         'of the training set (default: 0)')
     parser.add_argument('--device', help='where to probe, such as cpu or cuda:1 '
                         '(default: the GPU where there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=cli.ConfigOptions, metavar='KEY=VALUE',
                         help='change settings of the config, as in evaluation.dataset=mine')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how several processes are started (dist_test.sh sets it)')
@@ -74,7 +74,8 @@ def main(argv=None):
     cfg.work_dir = args.work_dir or cfg.work_dir
     check_work_dir(cfg.work_dir)
     out = args.out or str(Path(cfg.work_dir) / 'results.json')
-    read_results(out)  # an unreadable results file must not cost a whole run
+    read_results(out)  # an unusable results file must not cost a whole run
+    check_work_dir(Path(out).parent, 'the folder', '--out')
     try:
         if cfg.get('evaluation') is not None:
             if args.launcher != 'none':

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from mmaction.registry import OPTIMIZERS
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
@@ -44,10 +44,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='mixed precision: float16 on a GPU, bfloat16 on the CPU')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help="scale the learning rate to the batch size (config's auto_scale_lr)")
-    parser.add_argument('--seed', type=int, help='random seed (default: that of the config)')
+    parser.add_argument('--seed', type=cli.seed, help='random seed (default: that of the config)')
     parser.add_argument('--deterministic', action='store_true',
                         help='use deterministic algorithms, slower')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=cli.ConfigOptions, metavar='KEY=VALUE',
                         help='change settings of the config, as in model.pred_steps=4')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how several processes are started (dist_train.sh sets it)')
@@ -68,6 +68,7 @@ def main(argv: list[str] | None = None) -> None:
         cfg.setdefault('randomness', ConfigDict()).seed = args.seed
     if args.deterministic:
         cfg.setdefault('randomness', ConfigDict()).deterministic = True
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # else cuBLAS refuses
     if args.amp:
         use_amp(cfg)
     if args.auto_scale_lr:
@@ -80,7 +81,9 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
 
     Args:
         name: Path, or name of a shipped config (:func:`mmssl_video.find_config`).
-        options: ``{'a.b.c': value}``; ``'train_pipeline.0.stride'`` reaches into lists.
+        options: ``{'a.b.c': value}``; numbers reach into lists, as in
+            ``'train_dataloader.dataset.pipeline.1.stride'``. (``train_pipeline`` is a name in the
+            base configs only: the data loaders hold copies of it.)
 
     Returns:
         The config, with ``work_dir`` set to ``work_dirs/<name>`` where it names none.
@@ -172,6 +175,13 @@ def check_config(cfg: Config) -> None:
     optimizer = cfg.optim_wrapper.get('optimizer', {}).get('type')
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:
         raise ValueError(f'there is no optimizer {optimizer!r} (optim_wrapper.optimizer.type)')
+    for name, least in (('train_dataloader.batch_size', 1), ('train_dataloader.num_workers', 0),
+                        ('val_dataloader.batch_size', 1), ('val_dataloader.num_workers', 0),
+                        ('train_cfg.max_epochs', 1)):
+        part, key = name.split('.')
+        value = (cfg.get(part) or {}).get(key, least)
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f'{name} must be a whole number of at least {least}, not {value!r}')
     num_blocks = cfg.model.get('num_blocks')
     for name in ('train_dataloader', 'val_dataloader'):
         window = None
@@ -199,8 +209,14 @@ def _pipeline(dataloader) -> list:
     return [step for step in dataset.get('pipeline') or [] if isinstance(step, dict)]
 
 
-def check_work_dir(work_dir: str | os.PathLike) -> None:
-    """Make the work dir and write into it.
+def check_work_dir(work_dir: str | os.PathLike, what: str = 'the work dir',
+                   option: str = '--work-dir') -> None:
+    """Make a folder and write into it.
+
+    Args:
+        work_dir: The folder.
+        what: How the message names it.
+        option: What gives another one.
 
     Raises:
         OSError: That is not possible; the message says what stands in the way.
@@ -211,8 +227,8 @@ def check_work_dir(work_dir: str | os.PathLike) -> None:
         with tempfile.NamedTemporaryFile(dir=folder, prefix='.write_test_'):
             pass
     except OSError as error:
-        raise type(error)(f'the work dir {str(work_dir)!r} cannot be written to '
-                          f'({error.strerror}); give another one with --work-dir') from None
+        raise type(error)(f'{what} {str(work_dir)!r} cannot be written to '
+                          f'({error.strerror}); give another one with {option}') from None
 
 
 def last_checkpoint(work_dir: str | os.PathLike) -> str | None:

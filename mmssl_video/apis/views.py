@@ -58,13 +58,13 @@ def view_pipeline(config, num_windows=None, **sampling):
     """
     training = find_pipeline(config)
     sample, split = _step(training, 'SampleWindow'), _step(training, 'SplitBlocks')
-    resizes = [step for step in training if step['type'] == 'Resize']
-    if sample is None or not resizes:
+    scales = [step['scale'] for step in training if step['type'] == 'Resize']
+    if sample is None or not scales:
         raise ValueError(
             "the encoder's config has no training pipeline with SampleWindow and Resize, so the "
             'frames it expects are unknown: give a config that has one (--encoder-config), or '
             'describe the videos by a dataset config with a pipeline of its own')
-    size = min(resizes[-1]['scale'])
+    size = min(side for side in scales[-1] if side > 0)  # -1: whatever keeps the aspect
     options = {k: sample[k] for k in ('num_frames', 'stride', 'short') if k in sample}
     options.update(mode='sliding') if num_windows is None else options.update(
         mode='uniform', num_windows=num_windows)

@@ -209,6 +209,8 @@ def convert_file(
 def _refuse_foreign(given: dict, origin: str, source: str) -> None:
     heads = {re.split(r'[._]', key)[0] for key in given}
     directions = _DIRECTIONS[origin]
+    if 'neck' in heads:
+        raise CheckpointError(f'{source} is a checkpoint of ours already: use it as it is.')
     if 'backbone' not in heads:
         raise CheckpointError(
             f'{source} is not a {origin} checkpoint: it has no backbone.* keys, but '

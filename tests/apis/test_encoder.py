@@ -77,7 +77,9 @@ def test_random_encoders_follow_their_seed_and_leave_the_generator_alone(probe_s
     (('random', 'nowhere.py'), FileNotFoundError, "config 'nowhere.py' does not exist"),
     (('nowhere.pth',), FileNotFoundError, 'nowhere.pth does not exist'),
     ((os.curdir,), ValueError, 'is a directory'),
-    (('random', Config(dict(a=1))), ValueError, 'has no model to build an encoder from')])
+    (('random', Config(dict(a=1))), ValueError, 'has no model to build an encoder from'),
+    (('random', Config(), 0, 'gpu'), ValueError, "there is no device 'gpu' here"),
+    (('random', Config(), 0, 'cuda:99'), ValueError, "there is no device 'cuda:99' here")])
 def test_wrong_sources(arguments, error, words):
     with pytest.raises(error, match=words):
         build_encoder(*arguments)

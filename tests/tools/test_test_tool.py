@@ -53,8 +53,10 @@ def test_ssl_validation_of_a_pretraining_config(probe_set, tmp_path):
     (['{config}', 'nowhere.pth'], 'checkpoint nowhere.pth does not exist'),
     (['nowhere.py', '{checkpoint}'], "config 'nowhere.py' does not exist"),
     (['{config}', '{checkpoint}', '--out', '{videos}'], 'is a directory: name a file'),
+    (['{config}', '{checkpoint}', '--out', '{checkpoint}/r.json'],
+     'cannot be written to (File exists); give another one with --out'),
     (['{pretraining}', '{checkpoint}', '--device', 'cpu'], '--device is for configs with an eval'),
-], ids=['random', 'checkpoint', 'config', 'out', 'option'])
+], ids=['random', 'checkpoint', 'config', 'out', 'out below a file', 'option'])
 def test_mistakes_end_in_one_sentence(probe_set, tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:

@@ -41,6 +41,22 @@ def test_options(config_of):
     assert config_of('--resume', 'a.pth')['resume'] == 'a.pth'
 
 
+def test_options_may_be_dicts(config_of):
+    """mmengine's own reader recurses without end on them; the schedule's head shows this one."""
+    schedule = dict(type='MultiStepLR', milestones=[300], gamma=0.1)
+    cfg = config_of('--cfg-options', "param_scheduler=[dict(type='MultiStepLR', milestones=[300], "
+                    "gamma=0.1)]", 'model.backbone.depth=34')['cfg']
+    assert cfg.param_scheduler == [schedule]
+    assert cfg.model.backbone.depth == 34
+
+
+@pytest.mark.parametrize('number', ['-1', '1.5', 'x', str(2**32)])
+def test_seeds_are_whole_numbers(config_of, number, capsys):
+    with pytest.raises(SystemExit):
+        config_of('--seed', number)
+    assert f'must be a whole number from 0 to 4294967295, not {number!r}' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(('has_gpu', 'kind'), [(True, 'AmpOptimWrapper'),
                                                (False, 'CPUAmpOptimWrapper')])
 def test_amp(config_of, monkeypatch, has_gpu, kind):

@@ -2,8 +2,8 @@
 _base_ = 'blocks_64.py'
 
 train_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
+    batch_size=8,
+    num_workers=1,
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -13,8 +13,8 @@ train_dataloader = dict(
         data_prefix=dict(video='data/demo/videos'),
         pipeline={{_base_.train_pipeline}}))
 val_dataloader = dict(
-    batch_size=16,
-    num_workers=2,
+    batch_size=8,
+    num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

@@ -27,8 +27,8 @@ def parse_args():
     parser.add_argument('--encoder-config', metavar='CONFIG',
                         help='config of the encoder and of its views, instead of that inside the '
                         'checkpoint')
-    parser.add_argument('--num-windows', type=cli.whole(1), help='windows per video, at equal distances '
-                        '(default: windows slide over the whole video, half overlapping)')
+    parser.add_argument('--num-windows', type=cli.whole(1), help='windows per video, at equal '
+                        'distances (default: windows slide over the whole video, half overlapping)')
     parser.add_argument('--batch-size', type=cli.whole(1), default=8, help='videos read at a time')
     parser.add_argument('--num-workers', type=cli.whole(0), default=2, help='decoding processes')
     parser.add_argument('--on-error', choices=['skip', 'raise'], default='skip',

@@ -90,13 +90,14 @@ class ConfigOptions(DictAction):
             if not equals or not key:
                 raise ValueError(f'{option_string} takes KEY=VALUE, such as model.pred_steps=4, '
                                  f'not {pair!r}')
+            where = f'{option_string} {key}'
             if 'dict(' in text or '{' in text:
-                options[key] = config_from_text(f'value = {text}', f'{option_string} {key}')['value']
+                options[key] = config_from_text(f'value = {text}', where)['value']
                 continue
             try:
                 options[key] = self._parse_iterable(text)
             except AssertionError as error:
-                raise ValueError(f'{option_string} {key}: {error}') from None
+                raise ValueError(f'{where}: {error}') from None
         setattr(namespace, self.dest, options)
 
 

@@ -190,7 +190,7 @@ def _device(name):
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f'there is no device {str(name)!r} here, such as cpu or cuda:0 '
+        raise ValueError(f'there is no device {str(name)!r} here; name one such as cpu or cuda:0 '
                          f'({str(error).splitlines()[0]})') from None
 
 

@@ -52,8 +52,8 @@ def parse_args(argv=None):
                         '(default: work_dirs/<name of the config>)')
     parser.add_argument('--out', help='JSON file the results are appended to '
                         '(default: results.json in the work dir)')
-    parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights and of the splits '
-                        'of the training set (default: 0)')
+    parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights and of the '
+                        'splits of the training set (default: 0)')
     parser.add_argument('--device', help='where to probe, such as cpu or cuda:1 '
                         '(default: the GPU where there is one)')
     parser.add_argument('--cfg-options', nargs='+', action=cli.ConfigOptions, metavar='KEY=VALUE',

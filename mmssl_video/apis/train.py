@@ -141,6 +141,7 @@ def train(cfg: Config, resume: str | None = None, launcher: str = 'none') -> tor
             be used; the message is one sentence for the user.
     """
     check_config(cfg)
+    check_lists(cfg)
     check_work_dir(cfg.work_dir)
     if resume is not None:
         cfg.resume = True
@@ -202,11 +203,32 @@ def check_config(cfg: Config) -> None:
                         f'{blocks}, such as {max(window // blocks, 1) * blocks}')
 
 
-def _pipeline(dataloader) -> list:
+def check_lists(cfg: Config) -> None:
+    """Look for the list files before anything is built.
+
+    Raises:
+        FileNotFoundError: One is not there.
+    """
+    for name in ('train_dataloader', 'val_dataloader'):
+        dataset = _dataset(cfg.get(name))
+        ann_file = dataset.get('ann_file')
+        if ann_file and '://' not in ann_file:
+            path = os.path.join(dataset.get('data_root') or '', ann_file)
+            if not os.path.isfile(path):
+                raise FileNotFoundError(
+                    f'the list file {path!r} of {name} is not there: write it (one "path label" '
+                    f'per line) or set {name}.dataset.ann_file to where it lies')
+
+
+def _dataset(dataloader) -> dict:
     dataset = (dataloader or {}).get('dataset') or {}
     while 'dataset' in dataset:  # wrappers such as RepeatDataset
         dataset = dataset['dataset']
-    return [step for step in dataset.get('pipeline') or [] if isinstance(step, dict)]
+    return dataset
+
+
+def _pipeline(dataloader) -> list:
+    return [step for step in _dataset(dataloader).get('pipeline') or [] if isinstance(step, dict)]
 
 
 def check_work_dir(work_dir: str | os.PathLike, what: str = 'the work dir',

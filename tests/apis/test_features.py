@@ -43,6 +43,9 @@ def test_views_come_from_the_encoders_own_config(probe_set, encoder):
     assert describe_views(pipeline) == (
         '3 uniform windows of 8 frames at stride 1, 4 blocks, CenterCrop 32, mean over views')
     assert 'Flip' not in [step['type'] for step in pipeline]
+    keeps_aspect = dict(train_pipeline=[dict(type='SampleWindow'),
+                                        dict(type='Resize', scale=(-1, 64))])
+    assert view_pipeline(keeps_aspect)[-3]['crop_size'] == 64
     with pytest.raises(ValueError, match='no training pipeline with SampleWindow and Resize'):
         view_pipeline(Config(dict(model=dict(type='x'))))
 

@@ -232,6 +232,8 @@ def test_wrong_origin_and_target():
     classifier = official_weights(build('dpc', num_classes=3), 'dpc')
     with pytest.raises(CheckpointError, match='without a predictor.*--to classifier'):
         convert_official(classifier, 'dpc', 'full')
+    with pytest.raises(CheckpointError, match='checkpoint of ours already'):
+        convert_official(convert_official(dpc, 'dpc').state_dict, 'dpc')
     with pytest.raises(CheckpointError, match='pred_steps=8 must be'):
         convert_official(dpc, 'dpc', pred_steps=8)
 

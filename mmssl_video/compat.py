@@ -126,8 +126,12 @@ def quiet_mmcv_lite() -> None:
 
 def quiet_broadcast_buffers() -> None:
     """mmengine wraps every model with ``broadcast_buffers``, of which torch >= 2.13 warns."""
-    warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated',
-                            category=FutureWarning)
+    import inspect
+
+    from torch.nn.parallel import DistributedDataParallel
+    if 'broadcast_buffers` is deprecated' in inspect.getsource(DistributedDataParallel.__init__):
+        warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated',
+                                category=FutureWarning)
 
 
 def stub_missing_drn() -> None:

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import types
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,6 @@ def test_mixed_opencv_versions_are_warned_of(monkeypatch):
 
 
 def test_mmcv_lite_warning_is_held_back_only_without_ops(monkeypatch, tmp_path):
-    import warnings
     for has_ops, shown in ((False, 0), (True, 1)):
         folder = tmp_path / str(has_ops)
         folder.mkdir()
@@ -136,6 +136,42 @@ def test_mmcv_lite_warning_is_held_back_only_without_ops(monkeypatch, tmp_path):
             warnings.warn('Fail to import ``MultiScaleDeformableAttention`` from mmcv')
             warnings.warn('another one')
         assert len(caught) == shown + 1
+
+
+def test_broadcast_buffers_warning_is_held_back_only_where_torch_gives_it(monkeypatch):
+    from torch.nn import parallel
+
+    class Warns:
+        def __init__(self):
+            warnings.warn('`broadcast_buffers` is deprecated. Use ...', FutureWarning)
+
+    class Mended:
+        def __init__(self):
+            pass
+
+    for wrapper, shown in ((Warns, 0), (Mended, 1)):
+        monkeypatch.setattr(parallel, 'DistributedDataParallel', wrapper)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            compat.quiet_broadcast_buffers()
+            Warns()
+            warnings.warn('another one', FutureWarning)
+        assert len(caught) == shown + 1
+
+
+def test_wrapping_a_model_as_mmengine_does_warns_of_nothing(tmp_path):
+    """In a process of its own, where pytest's filters do not hide it."""
+    code = '''
+import warnings, sys
+import mmssl_video, torch
+torch.distributed.init_process_group('gloo', init_method='file://' + sys.argv[1], rank=0,
+                                     world_size=1)
+torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1), broadcast_buffers=False)
+torch.distributed.destroy_process_group()'''
+    done = subprocess.run([sys.executable, '-c', code, str(tmp_path / 'store')],
+                          env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert 'is deprecated' not in done.stderr
 
 
 def test_bfloat16_scores_of_a_head():

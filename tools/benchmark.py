@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Callable
@@ -53,13 +53,11 @@ class Result:
         values: candidate -> one value for each round; the first candidate is the reference.
         unit: unit of the values, ``'ms'``, ``'s'``, ``'MB'``, ``'clips/s'``…
         want: what the ratio to the reference should be, in words; '' when nothing is asked.
-        extra: further figures for the JSON file.
     """
     title: str
     values: dict[str, list[float]]
     unit: str
     want: str = ''
-    extra: dict = field(default_factory=dict)
 
     def ratios(self, name: str) -> list[float]:
         reference = next(iter(self.values.values()))
@@ -77,7 +75,7 @@ class Result:
         return '\n'.join(lines)
 
     def to_json(self) -> dict:
-        return dict(title=self.title, unit=self.unit, want=self.want, extra=self.extra,
+        return dict(title=self.title, unit=self.unit, want=self.want,
                     candidates={name: dict(values=values, median=statistics.median(values),
                                            ratio=statistics.median(self.ratios(name)))
                                 for name, values in self.values.items()})

@@ -9,6 +9,7 @@ import argparse
 import sys
 
 import mmssl_video  # noqa: F401  (must come before any mmaction import)
+from mmssl_video.apis.cli import whole
 from mmssl_video.checkpoints.official import ORIGINS, TARGETS, convert_file
 
 
@@ -28,12 +29,21 @@ def parse_args() -> argparse.Namespace:
         help='encoder: backbone and neck; full: a pre-training model; classifier: a fine-tuned or '
         'probed one (default: all that the file holds)',
     )
-    parser.add_argument('--num-blocks', type=int, default=8, help='blocks of a clip (default: 8)')
+    parser.add_argument(
+        '--num-blocks', type=whole(1), default=8, help='blocks of a clip (default: 8)'
+    )
     parser.add_argument(
         '--pred-steps',
-        type=int,
+        type=whole(1),
         default=3,
         help='predicted blocks of a pre-training model, which the file does not tell (default: 3)',
+    )
+    parser.add_argument(
+        '--size',
+        type=whole(16),
+        default=128,
+        help='side of the frames it was trained on, in pixels, which the file does not tell '
+        '(default: 128)',
     )
     parser.add_argument('--force', action='store_true', help='overwrite an existing file')
     return parser.parse_args()
@@ -50,6 +60,7 @@ def main() -> int:
             args.num_blocks,
             args.pred_steps,
             args.force,
+            args.size,
         )
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)

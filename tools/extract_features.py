@@ -29,6 +29,8 @@ def parse_args():
                         'checkpoint')
     parser.add_argument('--num-windows', type=cli.whole(1), help='windows per video, at equal '
                         'distances (default: windows slide over the whole video, half overlapping)')
+    parser.add_argument('--max-windows', type=cli.whole(1), help='at most so many of the sliding '
+                        'windows, spread over the video: bounds memory for long videos')
     parser.add_argument('--batch-size', type=cli.whole(1), default=8, help='videos read at a time')
     parser.add_argument('--num-workers', type=cli.whole(0), default=2, help='decoding processes')
     parser.add_argument('--on-error', choices=['skip', 'raise'], default='skip',
@@ -55,9 +57,11 @@ def main():
             init_dist(args.launcher)
     try:
         encoder = build_encoder(args.checkpoint, args.encoder_config, args.seed, args.device)
+        sampling = {} if args.max_windows is None else dict(max_windows=args.max_windows)
         found = extract_features(
             encoder, args.videos, num_windows=args.num_windows, batch_size=args.batch_size,
-            num_workers=args.num_workers, on_error=args.on_error, root=args.root)
+            num_workers=args.num_workers, on_error=args.on_error, root=args.root,
+            **sampling)
         if is_main_process():
             found.save(out)
             print(f'{out}: {len(found.features)} features of {found.features.shape[1]} dimensions '

@@ -28,8 +28,12 @@ from mmssl_video.evaluation.figure import draw_figure
 from mmssl_video.evaluation.report import format_table
 
 PROTOCOLS = ('linear_demo.py', 'knn_demo.py', 'retrieval_demo.py')
+# Where the demo configs look for the demo videos.
+DEMO_FOLDER = Path('data/demo')
 # BatchNorm of the random encoder is calibrated on so many batches of unlabelled clips.
 CALIBRATION_BATCHES = 16
+# Share of unreadable videos at which it stops.
+MAX_BAD_SHARE = 0.2
 # Number of training videos the demo config's epochs are meant for.
 DEMO_VIDEOS = 256
 
@@ -59,7 +63,7 @@ def main() -> None:
     check_work_dir(out)
 
     heading(1, 'Videos')
-    data = demo_data(out / 'demo', args.seed) if args.videos is None else own_data(
+    data = demo_data(DEMO_FOLDER, args.seed) if args.videos is None else own_data(
         Path(args.videos), out / 'lists', args.seed)
     cfg = pretraining_config(args, data, out)
     check_same_run(out / 'settings.json', dict(
@@ -119,6 +123,8 @@ def own_data(folder: Path, lists: Path, seed: int) -> dict:
     classes = f'{len(data["classes"])} classes' if data['classes'] else 'no class folders'
     print(f'{data["num_train"]} training and {data["num_test"]} held-out videos, {classes}; '
           f'{data["num_other"]} other files passed over. Lists are in {lists}.')
+    if data['hint']:
+        print(f'note: {data["hint"]}')
     return dict(data, name=folder.resolve().name, root=str(folder))
 
 
@@ -129,6 +135,8 @@ def pretraining_config(args: argparse.Namespace, data: dict, out: Path):
         loader.batch_size = min(loader.batch_size, data[f'num_{name}'])
         loader.dataset.ann_file = data[name]
         loader.dataset.data_prefix = dict(video=data['root'])
+        # In a small folder a single bad file is a large share already.
+        loader.dataset.max_bad_share = MAX_BAD_SHARE
     demo_epochs = cfg.train_cfg.max_epochs
     epochs = args.epochs or max(1, round(demo_epochs * DEMO_VIDEOS / data['num_train']))
     # As many looks at the held-out videos as the config has.
@@ -152,7 +160,8 @@ def probe(encoder, cfg, data: dict, seed: int, results: Path) -> list[dict]:
     """All probe protocols on the encoder, the random encoders and the trivial baselines."""
     probes = [Config.fromfile(find_config(name)).evaluation for name in PROTOCOLS]
     protocols = [p.protocol if isinstance(p.protocol, list) else [p.protocol] for p in probes]
-    settings = dict(probes[0], dataset=data['name'], protocol=sum(protocols, []))
+    settings = dict(probes[0], dataset=data['name'], protocol=sum(protocols, []),
+                    max_bad_share=MAX_BAD_SHARE)
     for role, name in (('gallery', 'train'), ('query', 'test')):
         settings[role] = dict(probes[0][role], num_workers=1, dataset=dict(
             probes[0][role].dataset, ann_file=data[name], data_prefix=dict(video=data['root'])))
@@ -168,7 +177,7 @@ def probe(encoder, cfg, data: dict, seed: int, results: Path) -> list[dict]:
 def report(out: Path, heldout: list[dict], records: list[dict]) -> None:
     """Print everything, write it as JSON and draw it."""
     trained, random = heldout
-    levels = trained['chance']
+    levels = {name: 100 * level for name, level in trained['chance'].items()}
     top1 = 100 * trained['metrics']['ssl/top1']['value']
     lines = [
         'Self-supervised top-1 on held-out videos (no labels; the right place of the right block',
@@ -193,7 +202,7 @@ def report(out: Path, heldout: list[dict], records: list[dict]) -> None:
                 levels=levels)
     written = ['report.txt', 'report.json', 'report.png'] + (
         [] if records else ['features.npz'])
-    print(f'Written to {out}: {", ".join(written)}')
+    print(f'Written to {out}: {", ".join(written)}; the checkpoint is {heldout[0]["checkpoint"]}')
 
 
 if __name__ == '__main__':

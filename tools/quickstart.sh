@@ -5,5 +5,5 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib/env.sh"
 use_env
-install_package
+install_package tensorboard
 exec python "$REPO/tools/quickstart.py" "$@"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from mmengine.device import get_device
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmssl_video.checkpoints import (
@@ -30,59 +32,60 @@ class Encoder:
     """A frozen recognizer that turns windows of raw frames into features.
 
     Args:
-        model (nn.Module): Recognizer with ``extract_feat`` and ``data_preprocessor``.
-        config (Config): The config it was built from.
-        name (str): What tables call it.
-        checkpoint (str, optional): Its file; None for random weights.
-        checkpoint_hash (str, optional): First digits of the file's SHA-256.
-        seed (int, optional): Seed of random weights.
+        model: Recognizer with ``extract_feat`` and ``data_preprocessor``.
+        config: The config it was built from.
+        name: What tables call it.
+        checkpoint: Its file; None for random weights.
+        checkpoint_hash: First digits of the file's SHA-256.
+        seed: Seed of random weights.
     """
 
-    def __init__(self, model, config, name, checkpoint=None, checkpoint_hash=None, seed=None):
+    def __init__(self, model: nn.Module, config: Config, name: str, checkpoint: str | None = None,
+                 checkpoint_hash: str | None = None, seed: int | None = None) -> None:
         self.model = model.eval()
         self.config, self.name = config, name
         self.checkpoint, self.checkpoint_hash, self.seed = checkpoint, checkpoint_hash, seed
         self.bn_batches = 0  # that BatchNorm was calibrated on
 
     @property
-    def device(self):
+    def device(self) -> torch.device:
         """Device of the parameters."""
         return next(self.model.parameters()).device
 
     @property
-    def data_preprocessor(self):
+    def data_preprocessor(self) -> nn.Module:
         """What normalises raw frames; part of the recognizer's config."""
         return self.model.data_preprocessor
 
     @torch.no_grad()
-    def extract(self, inputs):
+    def extract(self, inputs: Tensor) -> Tensor:
         """Features of windows.
 
         Args:
-            inputs (Tensor): Raw frames ``[B, N, C, T, H, W]``, 0 to 255: B windows of N blocks.
+            inputs: Raw frames ``[B, N, C, T, H, W]``, 0 to 255: B windows of N blocks.
 
         Returns:
-            Tensor: Pooled context ``[B, D]``, float32, on the encoder's device.
+            Pooled context ``[B, D]``, float32, on the encoder's device.
         """
         data = self.data_preprocessor(dict(inputs=list(inputs), data_samples=None), training=False)
         return self.model.extract_feat(data['inputs']).float()
 
 
-def build_encoder(checkpoint, encoder_config=None, seed=0, device=None, name=None):
+def build_encoder(checkpoint: str | Path, encoder_config: str | Path | Config | None = None,
+                  seed: int = 0, device: str | None = None, name: str | None = None) -> Encoder:
     """Build the encoder of a checkpoint, or an untrained one.
 
     Args:
-        checkpoint (str): File of a pre-training run or of ``tools/convert_checkpoint.py``, or the
-            word ``random`` for the weights a run with ``encoder_config`` would begin with.
-        encoder_config (str or Config, optional): Any config with a ``model``. Needed for
-            ``random``; for a file it replaces the config inside, which is parsed as data and never
-            executed.
-        seed (int): Seed of the random weights.
-        device (str, optional): Where to put it; the GPU where there is one.
-        name (str, optional): What tables call it; ``random`` or the file's name by default.
+        checkpoint: File of a pre-training run or of ``tools/convert_checkpoint.py``, or the word
+            ``random`` for the weights a run with ``encoder_config`` would begin with.
+        encoder_config: Any config with a ``model``. Needed for ``random``; for a file it replaces
+            the config inside, which is parsed as data and never executed.
+        seed: Seed of the random weights.
+        device: Where to put it; the GPU where there is one.
+        name: What tables call it; ``random`` or the file's name by default.
 
     Returns:
-        Encoder: In eval mode, without gradients.
+        The encoder, in eval mode, without gradients.
 
     Raises:
         FileNotFoundError: No such checkpoint or config.
@@ -119,22 +122,25 @@ def build_encoder(checkpoint, encoder_config=None, seed=0, device=None, name=Non
     return encoder
 
 
-def calibrate_batchnorm(encoder, batches, num_batches, num_blocks=None):
+def calibrate_batchnorm(encoder: Encoder, batches: Iterable[dict], num_batches: int,
+                        num_blocks: int | None = None) -> int:
     """Replace BatchNorm's running statistics by those of unlabelled clips, in place.
 
     An untrained encoder has running statistics 0 and 1, which no data ever gave it; with the
     statistics of real clips it is another, often quite different, encoder. The mean over batches
     is cumulative (``momentum=None``). No weight changes.
 
+    Of every video the middle window is used: a long video counts no more than a short one, its
+    overlapping windows add little, and memory does not grow with its length.
+
     Args:
-        encoder (Encoder): Changed in place; its name gets ``, BN calibrated``.
-        batches (iterable): Batches of a data loader, ``dict(inputs=[[M, C, T, H, W], …])``.
-        num_batches (int): How many of them to use at most.
-        num_blocks (int, optional): Blocks per window of the inputs; by default that of the
-            encoder's own config.
+        encoder: Changed in place; its name gets ``, BN calibrated``.
+        batches: Batches of a data loader, ``dict(inputs=[[M, C, T, H, W], …])``.
+        num_batches: How many of them to use at most.
+        num_blocks: Blocks per window of the inputs; by default that of the encoder's own config.
 
     Returns:
-        int: Batches used; 0 where there are no running statistics to set, with a notice.
+        Batches used; 0 where there are no running statistics to set, with a notice.
 
     Raises:
         ValueError: For no batch at all.
@@ -157,7 +163,8 @@ def calibrate_batchnorm(encoder, batches, num_batches, num_blocks=None):
             if used == num_batches:
                 break
             if batch['inputs']:  # else all videos of the batch are unreadable
-                encoder.extract(torch.cat([as_windows(x, num_blocks) for x in batch['inputs']]))
+                windows = [as_windows(x, num_blocks) for x in batch['inputs']]
+                encoder.extract(torch.stack([view[len(view) // 2] for view in windows]))
                 used += 1
     finally:
         for norm, momentum in zip(norms, momenta):
@@ -172,7 +179,7 @@ def calibrate_batchnorm(encoder, batches, num_batches, num_blocks=None):
 
 
 @contextlib.contextmanager
-def quiet(level='WARNING'):
+def quiet(level: str = 'WARNING') -> Iterator[None]:
     """Let mmengine's logger pass nothing below ``level``."""
     logger = MMLogger.get_current_instance()
     before = logger.level

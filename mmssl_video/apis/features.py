@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Callable
 
 import numpy as np
 import torch
@@ -14,11 +16,13 @@ from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import Compose
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 from mmengine.registry import init_default_scope
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mmssl_video.datasets import BadVideoError, scan_video_folder
 from mmssl_video.datasets.video_folder import VIDEO_SUFFIXES
 
+from .encoder import Encoder
 from .views import as_frames, as_windows, describe_views, num_blocks_of, view_pipeline
 
 
@@ -27,22 +31,22 @@ class FeatureSet:
     """Features of V videos, in the order of their list.
 
     Args:
-        features (ndarray): ``[V, D]`` float32.
-        labels (ndarray): ``[V]`` int64, -1 where unknown.
-        names (list[str]): File names, or ``array 0``, ….
-        windows (ndarray): ``[V]`` int64, windows each feature is the mean of.
-        protocol (dict): How they were made: encoder, checkpoint hash, seed, views.
-        unreadable (list): ``(name, reason)`` of the videos that are *not* among the features.
+        features: ``[V, D]`` float32.
+        labels: ``[V]`` int64, -1 where unknown.
+        names: File names, or ``array 0``, ….
+        windows: ``[V]`` int64, windows each feature is the mean of.
+        protocol: How they were made: encoder, checkpoint hash, seed, views.
+        unreadable: ``(name, reason)`` of the videos that are *not* among the features.
     """
 
     features: np.ndarray
     labels: np.ndarray
-    names: list
+    names: list[str]
     windows: np.ndarray
-    protocol: dict
-    unreadable: list = field(default_factory=list)
+    protocol: dict[str, Any]
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Write an ``.npz`` without pickled objects; ``protocol`` and ``unreadable`` are JSON."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +57,7 @@ class FeatureSet:
                 unreadable=json.dumps(self.unreadable))
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> FeatureSet:
         """Read what :meth:`save` wrote."""
         with np.load(path, allow_pickle=False) as file:
             return cls(file['features'], file['labels'], file['names'].tolist(), file['windows'],
@@ -61,9 +65,10 @@ class FeatureSet:
                        [tuple(pair) for pair in json.loads(str(file['unreadable']))])
 
 
-def extract_features(encoder, data, *, num_windows=None, batch_size=8, window_batch=16,
-                     num_workers=0, on_error='skip', max_bad_share=1.0, progress=True,
-                     root=None, **sampling):
+def extract_features(encoder: Encoder, data: Any, *, num_windows: int | None = None,
+                     batch_size: int = 8, window_batch: int = 16, num_workers: int = 0,
+                     on_error: str = 'skip', max_bad_share: float = 1.0, progress: bool = True,
+                     root: str | Path | None = None, **sampling: Any) -> FeatureSet:
     """Features of videos: the mean over windows of the encoder's pooled context.
 
     When ``torch.distributed`` is initialised, processes share the batches and every process
@@ -71,27 +76,29 @@ def extract_features(encoder, data, *, num_windows=None, batch_size=8, window_ba
     too, and no video is counted twice.
 
     Args:
-        encoder (Encoder): From :func:`mmssl_video.apis.build_encoder`.
+        encoder: From :func:`mmssl_video.apis.build_encoder`.
         data: One of
 
             - config of a dataset or of a data loader (``dict``), with its own test pipeline;
             - folder of videos (any depth), list file (``path [label]`` a line) or video file;
             - list of video files;
             - frames, ``[T, H, W, 3]`` uint8 RGB, or a list of such arrays.
-        num_windows (int, optional): Windows per video, at equal distances; by default they slide
-            over the whole video. Not for dataset configs, whose pipeline says it.
-        batch_size (int): Videos read at a time.
-        window_batch (int): Windows per forward pass.
-        num_workers (int): Processes that decode.
-        on_error (str): ``'skip'`` leaves unreadable videos out, names them in ``unreadable`` and
-            in the output; ``'raise'`` stops at the first.
-        max_bad_share (float): Share of unreadable videos above which it stops all the same.
-        progress (bool): Show a progress line.
-        root (str, optional): Folder that the paths of a list file start from; its own by default.
-        **sampling: Other options of ``SampleWindow``.
+        num_windows: Windows per video, at equal distances; by default they slide over the whole
+            video. Not for dataset configs, whose pipeline says it.
+        batch_size: Videos read at a time; the frames of all their windows are in memory at once.
+        window_batch: Windows per forward pass.
+        num_workers: Processes that decode.
+        on_error: ``'skip'`` leaves unreadable videos out, names them in ``unreadable`` and in the
+            output; ``'raise'`` stops at the first.
+        max_bad_share: Share of unreadable videos above which it stops all the same.
+        progress: Show a progress line.
+        root: Folder that the paths of a list file start from; its own by default.
+        **sampling: Other options of ``SampleWindow``. For long videos give ``max_windows=32``, say:
+            no more windows than that slide over a video, spread over its length, and so bound
+            memory, which grows with ``batch_size`` times the windows of a video.
 
     Returns:
-        FeatureSet: Features and how they were made.
+        Features and how they were made.
 
     Raises:
         FileNotFoundError: No such file or folder.
@@ -106,21 +113,25 @@ def extract_features(encoder, data, *, num_windows=None, batch_size=8, window_ba
                         **options)[0]
 
 
-def extract_many(encoders, baselines, dataset, pipeline, *, batch_size=8, num_workers=0,
-                 window_batch=16, on_error='skip', max_bad_share=1.0, progress=True, what='videos'):
+def extract_many(encoders: Sequence[Encoder], baselines: dict[str, Callable[[Tensor], Tensor]],
+                 dataset: Dataset, pipeline: Sequence[dict], *, batch_size: int = 8,
+                 num_workers: int = 0, window_batch: int = 16, on_error: str = 'skip',
+                 max_bad_share: float = 1.0, progress: bool = True,
+                 what: str = 'videos') -> list[FeatureSet]:
     """Features by several encoders and trivial baselines, reading every video once.
 
     Args:
-        encoders (list[Encoder]): Encoders.
-        baselines (dict): Functions of the frames ``[W, T, 3, H, W]`` of one video, by name.
-        dataset (Dataset): Map-style; in test mode, as :func:`build_dataset` makes it.
-        pipeline (list[dict]): Its pipeline, for the block count and the description.
-        what (str): What the progress line calls the videos.
+        encoders: Encoders.
+        baselines: Functions of the frames ``[W, T, 3, H, W]`` of one video, by name.
+        dataset: Map-style; in test mode, as :func:`build_dataset` makes it.
+        pipeline: Its pipeline, for the block count and the description. Its ``SampleWindow`` may
+            bound the windows of a video (``max_windows``): those of a batch are held at once.
+        what: What the progress line calls the videos.
         batch_size, num_workers, window_batch, on_error, max_bad_share, progress: See
             :func:`extract_features`.
 
     Returns:
-        list[FeatureSet]: One per encoder, then one per baseline.
+        One per encoder, then one per baseline.
     """
     if on_error not in ('skip', 'raise'):
         raise ValueError(f"on_error must be 'skip' or 'raise', got {on_error!r}")
@@ -164,7 +175,7 @@ def extract_many(encoders, baselines, dataset, pipeline, *, batch_size=8, num_wo
             for i, maker in enumerate(makers)]
 
 
-def build_dataset(config):
+def build_dataset(config: dict) -> Dataset:
     """Dataset of a config, in test mode: a bad video is an error, which extraction names."""
     config = dict(config)
     if 'pipeline' not in config:
@@ -210,16 +221,16 @@ class Guarded(Dataset):
     """Samples with their index, label and name, or with the ``reason`` why they cannot be read.
 
     Args:
-        dataset (Dataset): Strict: its ``__getitem__`` raises :class:`BadVideoError`.
+        dataset: Strict: its ``__getitem__`` raises :class:`BadVideoError`.
     """
 
-    def __init__(self, dataset):
+    def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> dict:
         info = self.dataset.get_data_info(index)
         item = dict(index=index, name=str(info['filename']), label=int(info.get('label', -1)))
         try:

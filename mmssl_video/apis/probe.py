@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from mmssl_video.config_files import find_config
 from mmssl_video.evaluation import ProtocolOutput, get_protocol
@@ -23,29 +24,31 @@ from .views import describe_views, num_blocks_of
 _KEYS = {'dataset', 'gallery', 'query', 'protocol', 'baselines', 'max_bad_share', 'window_batch'}
 
 
-def run_evaluation(cfg, checkpoint, *, encoder_config=None, seed=0, device=None, calibrate_bn=0,
-                   out=None, progress=True):
+def run_evaluation(cfg: str | Path | Config,
+                   checkpoint: str | Path | Encoder | Sequence[str | Path | Encoder], *,
+                   encoder_config: str | Path | Config | None = None, seed: int = 0,
+                   device: str | None = None, calibrate_bn: int = 0,
+                   out: str | Path | None = None, progress: bool = True) -> list[dict]:
     """Evaluate encoders by the protocols of a config.
 
     Everything that can be wrong with lists, labels, options and the results file is said before
     the first video is read. Every video is read once, for all encoders, baselines and protocols.
 
     Args:
-        cfg (str or Config): Config with ``evaluation = dict(dataset=NAME, gallery=LOADER,
+        cfg: Config with ``evaluation = dict(dataset=NAME, gallery=LOADER,
             query=LOADER, protocol=dict(type=NAME, **options) or a list of such, baselines=True,
             max_bad_share=0.05)``. A LOADER is a data loader config, its dataset in test mode.
-        checkpoint (str, Encoder or list): What to evaluate: checkpoint files, the word
-            ``random``, or built encoders.
-        encoder_config (str, optional): Config of the encoder, see :func:`build_encoder`.
-        seed (int): Of random weights and of the protocols' splits.
-        device (str, optional): Where to compute.
-        calibrate_bn (int): Batches of gallery clips (without their labels) on which BatchNorm
-            statistics of the encoders built here are set first; 0 leaves them as they are.
-        out (str, optional): JSON file to append the records to.
-        progress (bool): Show progress lines.
+        checkpoint: What to evaluate: checkpoint files, the word ``random``, or built encoders.
+        encoder_config: Config of the encoder, see :func:`build_encoder`.
+        seed: Of random weights and of the protocols' splits.
+        device: Where to compute.
+        calibrate_bn: Batches of gallery clips (without their labels) on which BatchNorm statistics
+            of the encoders built here are set first; 0 leaves them as they are.
+        out: JSON file to append the records to.
+        progress: Show progress lines.
 
     Returns:
-        list[dict]: Records, see :func:`mmssl_video.evaluation.report.make_record`; the same in
+        Records, see :func:`mmssl_video.evaluation.report.make_record`; the same in
         every process of a distributed run.
 
     Raises:
@@ -95,16 +98,16 @@ def run_evaluation(cfg, checkpoint, *, encoder_config=None, seed=0, device=None,
     return box[0]
 
 
-def gallery_batches(settings, dataset, seed=0):
+def gallery_batches(settings: dict, dataset: Dataset, seed: int = 0) -> DataLoader:
     """Batches of gallery clips in a seeded random order, for calibrating BatchNorm.
 
     Args:
-        settings (dict): The ``evaluation`` part of a config.
-        dataset (Dataset): Its gallery, built.
-        seed (int): Seed of the order.
+        settings: The ``evaluation`` part of a config.
+        dataset: Its gallery, built.
+        seed: Seed of the order.
 
     Returns:
-        DataLoader: Gives ``dict(inputs=[[M, C, T, H, W], …])``, without labels and without the
+        Loader that gives ``dict(inputs=[[M, C, T, H, W], …])``, without labels and without the
         videos that cannot be read (which extraction names).
     """
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()

@@ -14,10 +14,12 @@ import os
 from pathlib import Path
 
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.dist import get_world_size, init_dist, is_main_process
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import Tensor, nn
 
 from .. import __version__, compat
 from ..checkpoints import (
@@ -26,6 +28,7 @@ from ..checkpoints import (
     load_checkpoint_file,
     load_full,
 )
+from ..engine.hooks import PredictionStepsHook
 from ..evaluation.report import append_results, format_table, read_results
 from . import cli
 from .encoder import quiet
@@ -34,7 +37,7 @@ from .train import check_work_dir, load_config
 from .views import describe_views
 
 
-def parse_args(argv=None):
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Arguments of ``tools/test.py``."""
     parser = argparse.ArgumentParser(
         prog='test.py', description='Evaluate a checkpoint as a config says.',
@@ -67,7 +70,7 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Test as the command line says: prints the results, appends them to a JSON file."""
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
@@ -100,7 +103,7 @@ def main(argv=None):
                               f'{record["num_queries"]} videos ({record["split"]["query"]})']
                              + [f'  {name:<32}{metric["value"]:.4f}'
                                 for name, metric in record['metrics'].items()]
-                             + [f'  {name:<32}{level / 100:.4f}'
+                             + [f'  {name:<32}{level:.4f}'
                                 for name, level in record['chance'].items()])
         if is_main_process():
             print(f'\n{text}\n\nresults are in {out}')
@@ -109,21 +112,24 @@ def main(argv=None):
             torch.distributed.destroy_process_group()
 
 
-def run_loop(cfg, checkpoint, seed=0, launcher='none', options=None):
+def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str = 'none',
+             options: dict | None = None) -> dict:
     """Run mmengine's test loop, or the validation loop of a config without one.
 
     Args:
-        cfg (Config): Config with a model, ``work_dir`` and a test or validation loader; changed.
-        checkpoint (str): File with all weights of the model, or ``random``.
-        seed (int): Seed of random weights.
-        launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
-        options (dict, optional): Settings, by dotted name, that the user changed: those of the
-            model also count where the model is rebuilt from the checkpoint, which is done when its
-            config has a model of the same type.
+        cfg: Config with a model, ``work_dir`` and a test or validation loader; changed.
+        checkpoint: File with all weights of the model, or ``random``.
+        seed: Seed of random weights.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        options: Settings, by dotted name, that the user changed: those of the model also count
+            where the model is rebuilt from the checkpoint, which is done when its config has a
+            model of the same type. Where a curriculum trained it (:class:`PredictionStepsHook`),
+            it predicts as many blocks as in the checkpoint's epoch.
 
     Returns:
-        dict: Record with ``metrics[name] = dict(value)``, as the loop's metrics name them, and in
-        ``chance`` the levels of :func:`shortcut_levels`, in percent, for dense prediction.
+        Record with ``metrics[name] = dict(value)``, as the loop's metrics name them, and in
+        ``chance`` the levels of :func:`shortcut_levels` for dense prediction. Its ``unit`` is
+        ``'fraction'``: accuracies and chance are shares from 0 to 1.
 
     Raises:
         ValueError: The config has no loop to run, or the checkpoint is of another model.
@@ -135,9 +141,11 @@ def run_loop(cfg, checkpoint, seed=0, launcher='none', options=None):
                          'model with a test_dataloader or val_dataloader: there is nothing to test')
     contents = None if checkpoint == 'random' else load_checkpoint_file(checkpoint)
     if contents is not None and (contents.get('meta') or {}).get('cfg'):
-        trained = config_from_checkpoint(contents, str(checkpoint)).get('model') or {}
-        if trained.get('type') == cfg.model.type:
-            cfg.model = trained
+        trained = config_from_checkpoint(contents, str(checkpoint))
+        if (trained.get('model') or {}).get('type') == cfg.model.type:
+            cfg.model = trained.model
+            if 'model.pred_steps' not in (options or {}):
+                _set_stage(cfg.model, trained, contents['meta'], checkpoint)
             cfg.merge_from_dict({key: value for key, value in (options or {}).items()
                                  if key.startswith('model.')})
     _only_test(cfg, kind)
@@ -171,8 +179,23 @@ def run_loop(cfg, checkpoint, seed=0, launcher='none', options=None):
         checkpoint_hash=None if contents is None else checkpoint_hash(checkpoint), seed=seed,
         bn_batches=0, num_queries=len(loader.dataset),
         metrics={name: dict(value=float(value)) for name, value in metrics.items()},
-        chance=levels, time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
+        chance=levels, unit='fraction',
+        time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
         software=dict(mmssl_video=__version__, torch=torch.__version__))
+
+
+def _set_stage(model, trained, meta, checkpoint):
+    """Let a model predict as in the last finished epoch of the curriculum that trained it."""
+    hook = next((hook for hook in trained.get('custom_hooks') or [] if isinstance(hook, dict)
+                 and str(hook.get('type')).split('.')[-1] == 'PredictionStepsHook'), None)
+    epoch = meta.get('epoch')
+    if hook is None or not isinstance(epoch, int):
+        return
+    steps = PredictionStepsHook(hook.get('schedule')).steps_at(max(epoch - 1, 0))
+    if steps != model.get('pred_steps'):
+        model.pred_steps = steps
+        print_log(f'{checkpoint} is of epoch {epoch} of a curriculum: the model predicts {steps} '
+                  'blocks, as it did then (change it by --cfg-options model.pred_steps=N).')
 
 
 def _only_test(cfg, kind):
@@ -194,20 +217,20 @@ def _only_test(cfg, kind):
 
 
 @torch.no_grad()
-def shortcut_levels(model, clip, batch_size):
-    """Top-1 of dense prediction that guessing and two shortcuts reach, in percent.
+def shortcut_levels(model: nn.Module, clip: Tensor, batch_size: int) -> dict[str, float]:
+    """Top-1 of dense prediction that guessing and two shortcuts reach, from 0 to 1.
 
     Candidates are all places of all predicted blocks of all clips of a batch. Who recognises the
     clip alone is right once in (steps x places); who knows clip and place but not the time, once in
     steps.
 
     Args:
-        model (DensePredictiveCoding): Recognizer with ``pred_steps`` and ``encode``.
-        clip (Tensor): Blocks of one clip, ``[N, C, T, H, W]``; only its shape matters.
-        batch_size (int): Clips per process.
+        model: Recognizer with ``pred_steps`` and ``encode``.
+        clip: Blocks of one clip, ``[N, C, T, H, W]``; only its shape matters.
+        batch_size: Clips per process.
 
     Returns:
-        dict: ``{'chance': …, 'knows only the clip': …, 'knows clip and place, not time': …}``.
+        ``{'chance': …, 'knows only the clip': …, 'knows clip and place, not time': …}``.
     """
     training = model.training
     device = next(model.parameters()).device
@@ -216,6 +239,6 @@ def shortcut_levels(model, clip, batch_size):
     if getattr(model.contrastive_loss, 'gather', False):
         batch_size *= get_world_size()
     steps = model.pred_steps
-    return {'chance': 100 / (batch_size * steps * places),
-            'knows only the clip': 100 / (steps * places),
-            'knows clip and place, not time': 100 / steps}
+    return {'chance': 1 / (batch_size * steps * places),
+            'knows only the clip': 1 / (steps * places),
+            'knows clip and place, not time': 1 / steps}

@@ -21,12 +21,18 @@ from .. import compat
 from ..checkpoints import (
     CheckpointError,
     load_checkpoint_file,
+    load_from_http,
     load_full,
     match_weights,
     state_dict_of,
 )
 from ..config_files import find_config
 from . import cli
+from .views import dataset_of, pipeline_of
+
+# Names in the base configs only: the data loader that holds a copy.
+_COPIED = dict(train_pipeline='train_dataloader', val_pipeline='val_dataloader',
+               test_pipeline='test_dataloader')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -87,6 +93,10 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
 
     Returns:
         The config, with ``work_dir`` set to ``work_dirs/<name>`` where it names none.
+
+    Raises:
+        FileNotFoundError: No such config.
+        ValueError: It is no Python, or an option names no place in it.
     """
     path = find_config(name)
     try:
@@ -95,10 +105,43 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
         raise ValueError(f'{path}, or a config it inherits from, is no Python: {error.msg} in line '
                          f'{error.lineno}') from None
     if options:
+        check_options(cfg, options)
         cfg.merge_from_dict(options)
     if cfg.get('work_dir') is None:
         cfg.work_dir = os.path.join('work_dirs', path.stem)
     return cfg
+
+
+def check_options(cfg: Config, options: dict) -> None:
+    """See whether each option names a place in the config; warn of those that change nothing.
+
+    Raises:
+        ValueError: It does not. (mmengine's own errors are long, or come from deep within.)
+    """
+    for key in options:
+        node, parts = cfg, key.split('.')
+        if len(parts) > 1 and parts[0] in _COPIED:
+            loader = f'{_COPIED[parts[0]]}.dataset.pipeline'
+            print_log(f'--cfg-options {key} changes nothing: the data loaders hold copies of '
+                      f'{parts[0]}; set {".".join([loader, *parts[1:]])}', level=logging.WARNING)
+        for number, part in enumerate(parts):
+            where = '.'.join(parts[:number])
+            if isinstance(node, (dict, Config)):
+                if part not in node or number == len(parts) - 1:
+                    break  # new or replaced
+                node = node[part]
+            elif isinstance(node, list):
+                if not part.isdigit() or int(part) >= len(node):
+                    raise ValueError(f'--cfg-options {key}: {where} is a list of {len(node)} items '
+                                     f'and has no item {part} (they count from 0)')
+                node = node[int(part)]
+                if number == len(parts) - 1 and not (
+                        isinstance(node, dict) and isinstance(options[key], dict)):
+                    raise ValueError(f'--cfg-options {key}: an item of a list cannot be replaced; '
+                                     f'set what is in it ({key}.KEY=VALUE) or the whole {where}')
+            else:
+                raise ValueError(f'--cfg-options {key}: {where} is {str(node)[:60]}, so there is '
+                                 f'no {part} in it')
 
 
 def use_amp(cfg: Config) -> None:
@@ -158,7 +201,7 @@ def train(cfg: Config, resume: str | None = None, launcher: str = 'none') -> tor
         compat.set_cpu_model_wrapper(cfg)
     cfg.launcher = launcher
     runner = (RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg))
-    if cfg.get('load_from') and '://' not in str(cfg.load_from):
+    if cfg.get('load_from'):
         check_checkpoint(runner.model, cfg.load_from, cfg.resume)
     return runner.train()
 
@@ -173,9 +216,15 @@ def check_config(cfg: Config) -> None:
         if not cfg.get(key):
             raise ValueError(f'the config {cfg.filename or ""} has no {key}: it is no config to '
                              'train with')
-    optimizer = cfg.optim_wrapper.get('optimizer', {}).get('type')
-    if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:
-        raise ValueError(f'there is no optimizer {optimizer!r} (optim_wrapper.optimizer.type)')
+    optimizer = cfg.optim_wrapper.get('optimizer', {})
+    kind = optimizer.get('type')
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        raise ValueError(f'there is no optimizer {kind!r} (optim_wrapper.optimizer.type)')
+    for key in ('lr', 'weight_decay', 'momentum', 'eps'):
+        value = optimizer.get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+            raise ValueError(f'optim_wrapper.optimizer.{key} must be a number of at least 0, not '
+                             f'{value!r}')
     for name, least in (('train_dataloader.batch_size', 1), ('train_dataloader.num_workers', 0),
                         ('val_dataloader.batch_size', 1), ('val_dataloader.num_workers', 0),
                         ('train_cfg.max_epochs', 1)):
@@ -186,7 +235,7 @@ def check_config(cfg: Config) -> None:
     num_blocks = cfg.model.get('num_blocks')
     for name in ('train_dataloader', 'val_dataloader'):
         window = None
-        for step in _pipeline(cfg.get(name)):
+        for step in pipeline_of(cfg.get(name)):
             kind = str(step.get('type')).split('.')[-1]
             if kind == 'SampleWindow':
                 window = step.get('num_frames', window)
@@ -210,7 +259,7 @@ def check_lists(cfg: Config) -> None:
         FileNotFoundError: One is not there.
     """
     for name in ('train_dataloader', 'val_dataloader'):
-        dataset = _dataset(cfg.get(name))
+        dataset = dataset_of(cfg.get(name))
         ann_file = dataset.get('ann_file')
         if ann_file and '://' not in ann_file:
             path = os.path.join(dataset.get('data_root') or '', ann_file)
@@ -218,17 +267,6 @@ def check_lists(cfg: Config) -> None:
                 raise FileNotFoundError(
                     f'the list file {path!r} of {name} is not there: write it (one "path label" '
                     f'per line) or set {name}.dataset.ann_file to where it lies')
-
-
-def _dataset(dataloader) -> dict:
-    dataset = (dataloader or {}).get('dataset') or {}
-    while 'dataset' in dataset:  # wrappers such as RepeatDataset
-        dataset = dataset['dataset']
-    return dataset
-
-
-def _pipeline(dataloader) -> list:
-    return [step for step in _dataset(dataloader).get('pipeline') or [] if isinstance(step, dict)]
 
 
 def check_work_dir(work_dir: str | os.PathLike, what: str = 'the work dir',
@@ -279,7 +317,9 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
     Raises:
         FileNotFoundError, CheckpointError: It cannot be read, or is of another architecture.
     """
-    checkpoint = load_checkpoint_file(path)
+    # mmengine reads an address again, from the copy that this leaves in torch's hub folder
+    is_web = str(path).startswith(('http://', 'https://'))
+    checkpoint = load_from_http(path) if is_web else load_checkpoint_file(path)
     if resume:
         if not {'optimizer', 'message_hub'} <= set(checkpoint) or not (
                 {'epoch', 'iter'} <= set(checkpoint.get('meta', ()))):

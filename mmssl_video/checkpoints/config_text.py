@@ -16,8 +16,7 @@ from mmengine.registry import Registry
 
 from .io import CheckpointError
 
-# Far above any real config (mmengine's largest are about 50 kB); keeps the parser from being fed
-# megabytes.
+# Far above any real config (mmengine's largest are about 50 kB): the parser is not fed megabytes.
 MAX_TEXT = 1_000_000
 _FLOAT_NAMES = {'inf': float('inf'), 'nan': float('nan')}
 
@@ -87,9 +86,9 @@ def config_from_checkpoint(checkpoint: dict, source: str = 'the checkpoint') -> 
     text = meta.get('cfg') if isinstance(meta, dict) else None
     if not isinstance(text, str) or not text.strip():
         raise CheckpointError(
-            f"{source} holds no config (meta['cfg']), so the model cannot be rebuilt from it: "
-            "give the config beside it, "
-            "or convert the authors' files with tools/convert_checkpoint.py first."
+            f"{source} holds no config (meta['cfg']), so the model cannot be rebuilt from it: give "
+            "the config beside it, or convert the authors' files with tools/convert_checkpoint.py "
+            'first.'
         )
     config = config_from_text(text, f'the config in {source}')
     if 'model' in config:

@@ -6,17 +6,29 @@ import hashlib
 import os
 import pickle
 import re
-import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from mmengine.dist import barrier, get_dist_info
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmssl_video.atomic_files import open_atomic
+
 _ZIP = b'PK\x03\x04'
 # The container of torch < 1.6 is a row of pickles.
 _PICKLE = b'\x80'
+# mmengine's prefixes of storages and model zoos; the first two are patterns, as it registers them.
+_STORAGES = (
+    r'(\S+\:)?s3://',
+    r'(\S+\:)?petrel://',
+    'pavi://',
+    'torchvision://',
+    'modelzoo://',
+    'open-mmlab://',
+    'openmmlab://',
+    'mmcls://',
+)
 
 
 class CheckpointError(ValueError):
@@ -35,9 +47,11 @@ def load_checkpoint_file(path: str | os.PathLike, map_location: Any = 'cpu') -> 
 
     Raises:
         FileNotFoundError: no such file.
-        CheckpointError: a directory, an empty, truncated or foreign file, or a pickle that asks for
-            code.
+        CheckpointError: an address, a directory, an empty, truncated or foreign file, or a pickle
+            that asks for code.
     """
+    if '://' in str(path):
+        refuse_address(str(path))
     path = Path(path).expanduser()
     _refuse_what_is_no_file(path)
     with path.open('rb') as file:
@@ -115,28 +129,19 @@ def checkpoint_hash(path: str | os.PathLike) -> str:
 
 def save_atomic(checkpoint: dict, path: str | os.PathLike) -> None:
     """``torch.save`` that leaves the whole new file or the old one, whenever the process dies."""
-    path = Path(path).expanduser()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.tmp')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp makes private files
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    with open_atomic(Path(path).expanduser()) as file:
+        torch.save(checkpoint, file)
 
 
 def register_loaders() -> None:
     """Route mmengine's ``load_from`` and ``resume`` through :func:`load_checkpoint_file`.
 
     mmengine calls ``torch.load`` without ``weights_only``: unsafe on torch < 2.6, and without a
-    clear sentence on any.
+    clear sentence on any. Its loaders for storages and model zoos are replaced by a refusal.
     """
+    CheckpointLoader.register_scheme(
+        prefixes=list(_STORAGES), loader=load_from_storage, force=True
+    )
     CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     CheckpointLoader.register_scheme(
         prefixes=['http://', 'https://'], loader=load_from_http, force=True
@@ -146,6 +151,11 @@ def register_loaders() -> None:
 def load_from_local(filename: str, map_location: Any = None) -> dict:
     """mmengine's loader for local files (it cuts the name ``load_from_`` for its log line)."""
     return load_checkpoint_file(filename, map_location)
+
+
+def load_from_storage(filename: str, map_location: Any = None) -> dict:
+    """mmengine's loader for addresses of storages and model zoos: refuses them."""
+    refuse_address(filename)
 
 
 def load_from_http(filename: str, map_location: Any = None) -> dict:
@@ -158,6 +168,18 @@ def load_from_http(filename: str, map_location: Any = None) -> dict:
         torch.hub.download_url_to_file(filename, str(target), progress=False)
     barrier()
     return load_checkpoint_file(target, map_location)
+
+
+def refuse_address(address: str) -> NoReturn:
+    """Say that only files and web addresses are read.
+
+    Raises:
+        CheckpointError: always.
+    """
+    raise CheckpointError(
+        f'checkpoint {address} is not a file on this machine, and nothing is read straight from a '
+        'storage or a model zoo: download the file and give its path.'
+    )
 
 
 def _refuse_what_is_no_file(path: Path) -> None:

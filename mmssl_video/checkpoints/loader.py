@@ -181,6 +181,16 @@ def _refuse_other_architecture(report: LoadReport, given: dict, parts: tuple[str
             f'{report.source} is of another architecture: {len(report.mismatched)} shapes differ, '
             f'{some(report.mismatched)}; {advice}.'
         )
+    if parts == ('',):
+        heads = {key.split('.', 1)[0] for key in given}
+        absent = list(dict.fromkeys(key.split('.', 1)[0] for key in report.missing))
+        absent = [part for part in absent if part not in heads]
+        if absent:
+            raise CheckpointError(
+                f'{report.source} has no {" and no ".join(absent)}, only {", ".join(sorted(heads))}'
+                ', and the whole model is needed here: use it as an encoder (probes, features, '
+                "load_from), or convert the authors' file with --to full."
+            )
     for part in parts:
         if not any(_within(key, part) for key in given):
             continue  # a part that is absent altogether is only reported

@@ -31,8 +31,7 @@ TARGETS = ('encoder', 'full', 'classifier')
 # blocks per stage -> depth, for the two kinds of blocks
 _BASIC = {(2, 2, 2, 2): 18, (3, 4, 6, 3): 34}
 _BOTTLENECK = {(3, 4, 6, 3): 50}
-# The authors' names of our parts: their GRU for the forward direction is `agg` in DPC, `agg_f` in
-# MemDPC.
+# The authors' names of our parts: their forward GRU is `agg` in DPC and `agg_f` in MemDPC.
 _DIRECTIONS = {
     'dpc': {'agg': 'forward_cells'},
     'memdpc': {'agg_f': 'forward_cells', 'agg_b': 'backward_cells'},
@@ -153,11 +152,22 @@ def convert_file(
     num_blocks: int = 8,
     pred_steps: int = 3,
     force: bool = False,
+    size: int = 128,
 ) -> Conversion:
     """Convert a released ``.pth.tar`` file; see :func:`convert_official`.
 
-    The written file holds ``state_dict`` and ``meta`` (the model's config as text, where it came
-    from), so that encoders and models are rebuilt from it alone. It appears whole or not at all.
+    The written file holds ``state_dict`` and ``meta`` (the config as text, where it came from), so
+    that encoders, models and views are rebuilt from it alone. It appears whole or not at all.
+
+    Args:
+        source: The released file.
+        destination: The ``.pth`` file to write.
+        origin, target, num_blocks, pred_steps: See :func:`convert_official`.
+        force: Overwrite an existing file.
+        size: Side of the frames the model was trained on, in pixels (128 or 224 in the papers).
+
+    Returns:
+        The conversion.
 
     Raises:
         FileExistsError: The destination exists and ``force`` is not set.
@@ -185,6 +195,7 @@ def convert_file(
             default_scope='mmaction',
             custom_imports=dict(imports=['mmssl_video'], allow_failed_imports=False),
             model=conversion.model,
+            train_pipeline=_pipeline(num_blocks, size),
         )
     )
     facts = {
@@ -206,6 +217,22 @@ def convert_file(
     return conversion
 
 
+def _pipeline(num_blocks: int, size: int) -> list[dict]:
+    """The frames the authors trained on (5 a block, at stride 3), from which views are derived.
+
+    Augmentation is left out: it is not read off a file, and views have none.
+    """
+    return [
+        dict(type='VideoInit'),
+        dict(type='SampleWindow', num_frames=5 * num_blocks, stride=3, mode='random', short='loop'),
+        dict(type='DecodeFrames'),
+        dict(type='Resize', scale=(size, size), keep_ratio=False),
+        dict(type='SplitBlocks', num_blocks=num_blocks),
+        dict(type='FormatShape', input_format='NCTHW'),
+        dict(type='PackActionInputs'),
+    ]
+
+
 def _refuse_foreign(given: dict, origin: str, source: str) -> None:
     heads = {re.split(r'[._]', key)[0] for key in given}
     directions = _DIRECTIONS[origin]
@@ -222,8 +249,7 @@ def _refuse_foreign(given: dict, origin: str, source: str) -> None:
         hint = f'; it looks like --from {other}' if found & set(_DIRECTIONS[other]) else ''
         raise CheckpointError(
             f'{source} is not a {origin} checkpoint: its aggregation is called '
-            f'{", ".join(sorted(found))}, '
-            f'not {", ".join(directions)}{hint}.'
+            f'{", ".join(sorted(found))}, not {", ".join(directions)}{hint}.'
         )
 
 
@@ -242,20 +268,18 @@ def _rename(given: dict, origin: str, source: str) -> tuple[dict, dict]:
                 if value.shape[2:] != (1, 1):
                     raise CheckpointError(
                         f'{source}: {key} has kernels of {tuple(value.shape[2:])}, the predictors '
-                        'of DPC '
-                        'and MemDPC have 1x1.'
+                        'of DPC and MemDPC have 1x1.'
                     )
                 value = value.flatten(1)
             renamed[ours] = (key, value)
-    # The authors' ConvGRU registers each cell twice: `ConvGRUCell_00` and `cell_list.0` are one
-    # tensor.
+    # The authors' ConvGRU registers each cell twice: `ConvGRUCell_00` is `cell_list.0`.
     for key, ours, value in aliases:
         if ours not in renamed:
             renamed[ours] = (key, value)
         elif not torch.equal(renamed[ours][1], value):
             raise CheckpointError(
-                f'{source} contradicts itself: {key} and {renamed[ours][0]} name one tensor, but '
-                'differ.'
+                f'{source} contradicts itself: {key} and {renamed[ours][0]} name one tensor, '
+                'but differ.'
             )
         else:
             ignored[key] = f'the same tensor as {renamed[ours][0]}'
@@ -271,9 +295,8 @@ def _our_name(key: str, origin: str) -> tuple[str | None, bool]:
         key,
     )
     if found and found[1] in _DIRECTIONS[origin]:
-        return f'neck.{_DIRECTIONS[origin][found[1]]}.{int(found[3])}.{found[4]}', found[
-            2
-        ] is not None
+        ours = f'neck.{_DIRECTIONS[origin][found[1]]}.{int(found[3])}.{found[4]}'
+        return ours, found[2] is not None
     for old, new in _RENAMED.items():
         if (key == old == 'mb' and origin == 'memdpc') or (
             key.startswith(f'{old}.') and old != 'mb'
@@ -403,15 +426,14 @@ def _depth(shapes: dict, source: str) -> int:
     counts = tuple(stages[stage] for stage in sorted(stages))
     is_bottleneck = any(re.match(r'backbone\.layer\d+\.\d+\.conv3\.', key) for key in shapes)
     known = _BOTTLENECK if is_bottleneck else _BASIC
-    # the smallest network that has all these blocks; if blocks are missing, the completeness check
-    # names them
+    # the smallest network with all these blocks; the completeness check names missing ones
     for blocks, depth in known.items():
         if len(counts) == len(blocks) and all(have <= want for have, want in zip(counts, blocks)):
             return depth
     raise CheckpointError(
         f'{source} has {counts} {"bottleneck" if is_bottleneck else "basic"} blocks per stage; '
-        'supported '
-        'are ResNet-18 (2, 2, 2, 2), ResNet-34 (3, 4, 6, 3) and ResNet-50 (3, 4, 6, 3 bottlenecks).'
+        'supported are ResNet-18 (2, 2, 2, 2), ResNet-34 (3, 4, 6, 3) and ResNet-50 (3, 4, 6, 3 '
+        'bottlenecks).'
     )
 
 

@@ -72,7 +72,7 @@ def by_path(entries: Iterable[BadVideo], kind: str) -> dict[str, str]:
 
 def too_many_message(bad: dict, num_videos: int, max_bad_share: float, ann_file: str,
                      shown: int = 10) -> str:
-    """The sentence with which training stops when too many videos are bad."""
+    """The sentence with which a run stops when too many videos are bad."""
     named = '; '.join(f'{path}: {reason}' for path, reason in list(bad.items())[:shown])
     more = f'; and {len(bad) - shown} more' if len(bad) > shown else ''
     return (f'{len(bad)} of the {num_videos} videos in {ann_file} cannot be used '

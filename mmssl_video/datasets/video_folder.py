@@ -63,6 +63,29 @@ def scan_video_folder(root) -> tuple[list, list, int]:
     return [(path, -1) for path in paths], [], num_other
 
 
+def class_folder_hint(root, entries: Sequence[tuple]) -> str:
+    """What to tell a user whose folder seems to be above the one that holds the class folders.
+
+    Args:
+        root: The folder that was scanned.
+        entries: ``(path relative to root, label)`` as :func:`scan_video_folder` returned them.
+
+    Returns:
+        A sentence when all videos lie below one single folder (of a folder …) and there in several
+        folders, which look like classes; else ``''``.
+    """
+    parts = [path.split('/') for path, _ in entries]
+    shared = os.path.commonprefix([each[:-1] for each in parts])  # folders that all lie below
+    folders = {each[len(shared)] for each in parts if len(each) > len(shared) + 1}
+    if not shared or len(folders) < 2 or any(len(each) == len(shared) + 1 for each in parts):
+        return ''
+    names = sorted(folders)
+    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+    return (f'all videos of {str(root)!r} lie in one folder, {shared[0]!r}, so they have no '
+            f'classes: did you mean {str(Path(root, *shared))!r}, with the classes '
+            f'{", ".join(names[:3])}{more}?')
+
+
 def split_entries(entries: Sequence[tuple], test_share: float = 0.25, seed: int = 0):
     """Split stratified by label: about ``test_share`` of each label's videos become test videos.
 
@@ -87,7 +110,8 @@ def write_lists(root, out_dir, test_share: float = 0.25, seed: int = 0) -> dict:
     """Write ``train.txt``, ``test.txt``, ``all.txt`` and ``classes.txt`` for a folder of videos.
 
     Paths are relative to ``root`` (to be given as ``data_prefix=dict(video=root)``). Without
-    classes all labels are -1 and ``classes.txt`` is not written.
+    classes all labels are -1 and ``classes.txt`` is not written; ``hint`` then says so if a folder
+    further down would have given classes.
 
     Args:
         root: Folder of videos, see :func:`scan_video_folder`.
@@ -97,7 +121,8 @@ def write_lists(root, out_dir, test_share: float = 0.25, seed: int = 0) -> dict:
 
     Returns:
         dict: ``train``, ``test``, ``all`` (paths of the lists), ``classes`` (names), ``num_train``,
-        ``num_test``, ``num_other`` (files passed over because they are no videos).
+        ``num_test``, ``num_other`` (files passed over because they are no videos), ``hint``
+        (:func:`class_folder_hint`, mostly ``''``).
     """
     entries, classes, num_other = scan_video_folder(root)
     for path, _ in entries:
@@ -114,4 +139,5 @@ def write_lists(root, out_dir, test_share: float = 0.25, seed: int = 0) -> dict:
         (out_dir / 'classes.txt').write_text('\n'.join(classes) + '\n', encoding='utf-8')
     return dict(train=str(out_dir / 'train.txt'), test=str(out_dir / 'test.txt'),
                 all=str(out_dir / 'all.txt'), classes=classes, num_train=len(train),
-                num_test=len(test), num_other=num_other)
+                num_test=len(test), num_other=num_other,
+                hint=class_folder_hint(root, entries))

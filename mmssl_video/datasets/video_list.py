@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import torch
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS, TRANSFORMS
-from mmaction.structures import ActionDataSample
 
 from mmssl_video.datasets.bad_videos import BadVideo, BadVideoRecord, by_path, too_many_message
 from mmssl_video.datasets.errors import BadVideoError, ShortVideoError, TooManyBadVideosError
@@ -42,15 +41,15 @@ class VideoListDataset(BaseActionDataset):
     another's augmentations, provided ``set_epoch`` is called before each (``SampleSeedHook``).
     With ``test_mode=True`` the epoch counts as 0, so that every evaluation sees the same.
 
-    **Bad videos** (``BadVideoError`` from the pipeline). In training, ``on_error='skip'`` draws
-    another sample at random in its place and records the file (``bad_videos()``, reported by
-    ``BadSampleHook``); as soon as more than ``max_bad_share`` of all videos are bad,
-    ``TooManyBadVideosError`` names them and stops. ``on_error='raise'`` stops at the first one.
-    Videos that ``SampleWindow(short='drop')`` leaves out are replaced and recorded as *short*: they
-    do not count as bad. With ``test_mode=True`` nothing is ever replaced: ``'skip'`` and
-    ``'raise'`` both raise, and ``'mark'`` records the file and gives
-    ``dict(inputs=None, data_samples=…)`` whose metainfo has ``bad_video`` (the reason),
-    ``filename`` and ``sample_idx``, for evaluation code that leaves it out and counts it.
+    **Bad videos** (``BadVideoError`` from the pipeline). ``on_error='skip'`` draws another sample
+    at random in its place and records the file (``bad_videos()``, reported by ``BadSampleHook``);
+    as soon as more than ``max_bad_share`` of all videos are bad, ``TooManyBadVideosError`` names
+    them and stops. ``on_error='raise'`` stops at the first one. Videos that
+    ``SampleWindow(short='drop')`` leaves out in training are replaced and recorded as *short*: they
+    do not count as bad. By default a training set skips and a test set (``test_mode=True``) raises,
+    bad or short, so that no figure of an evaluation silently rests on other videos. ``'skip'`` may
+    be asked for there too, for the validation between epochs, which one file should not end; each
+    validation then draws the same replacements.
 
     Args:
         ann_file: The list file (joined to ``data_root`` when relative).
@@ -61,7 +60,7 @@ class VideoListDataset(BaseActionDataset):
         test_mode: See above.
         seed: First number of every draw. ``None``: ``SampleSeedHook`` gives the run's seed (0
             until then).
-        on_error: ``'skip'``, ``'raise'`` or (``test_mode`` only) ``'mark'``.
+        on_error: ``'skip'`` or ``'raise'``; ``None`` raises with ``test_mode``, else skips.
         max_bad_share: Largest tolerated share of bad videos, in [0, 1].
         check_files: Look whether all files exist when the dataset is built. Without this check a
             missing file is a bad video.
@@ -75,13 +74,12 @@ class VideoListDataset(BaseActionDataset):
 
     def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
                  num_classes: int | None = None, classes: Sequence[str] | str | None = None,
-                 test_mode: bool = False, seed: int | None = None, on_error: str = 'skip',
+                 test_mode: bool = False, seed: int | None = None, on_error: str | None = None,
                  max_bad_share: float = 0.05, check_files: bool = True, max_refetch: int = 100,
                  **kwargs) -> None:
-        policies = ('skip', 'raise', 'mark') if test_mode else ('skip', 'raise')
-        if on_error not in policies:
-            raise ValueError(f'VideoListDataset: on_error must be one of {policies} with '
-                             f'test_mode={test_mode}, got {on_error!r}')
+        if on_error not in ('skip', 'raise', None):
+            raise ValueError("VideoListDataset: on_error must be 'skip', 'raise' or None, got "
+                             f'{on_error!r}')
         if not 0 <= max_bad_share <= 1:
             raise ValueError('VideoListDataset: max_bad_share is a share between 0 and 1, got '
                              f'{max_bad_share!r}')
@@ -100,7 +98,7 @@ class VideoListDataset(BaseActionDataset):
             num_classes = len(classes)
             kwargs['metainfo'] = dict(kwargs.get('metainfo') or {}, classes=list(classes))
         self.seed_is_set = seed is not None
-        self.on_error = on_error
+        self.on_error = on_error or ('raise' if test_mode else 'skip')
         self.max_bad_share = max_bad_share
         self.check_files = check_files
         self.bad_record = BadVideoRecord()
@@ -193,7 +191,7 @@ class VideoListDataset(BaseActionDataset):
                 window //= transform.num_blocks
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Label of a sample, for mmengine's ``ClassBalancedDataset``."""
+        """Label of a sample; mmengine's ``ClassBalancedDataset`` asks (see ``SampleSeedHook``)."""
         return [int(self.get_data_info(idx)['label'])]
 
     # ---------------------------------------------------------------- randomness
@@ -230,11 +228,11 @@ class VideoListDataset(BaseActionDataset):
                 with seeded(seed, epoch, idx, redraw):
                     data = self.pipeline(info.copy())
             except BadVideoError as error:
-                problem = error
-                data = self._on_bad_video(error, info, epoch)
+                problem, data = error, None
+                self._on_bad_video(error, epoch)
             if data is not None:
                 return data
-            if self.test_mode:
+            if self.test_mode and problem is None:
                 raise RuntimeError(f'the pipeline gave nothing for {info["filename"]}')
             # the fifth number keeps this draw apart from those of the pipeline
             drawn = derive_index(len(self), seed, epoch, idx, redraw, 1)
@@ -244,22 +242,17 @@ class VideoListDataset(BaseActionDataset):
             'Check the list, the files and the length of the window (SampleWindow num_frames, '
             'stride, short).')
 
-    def _on_bad_video(self, error: BadVideoError, info: dict, epoch: int) -> dict | None:
-        """Apply the policy; returns the marked sample in place of the video, or None."""
+    def _on_bad_video(self, error: BadVideoError, epoch: int) -> None:
+        """Apply the policy: record the video, or raise."""
         short = isinstance(error, ShortVideoError)
-        if self.on_error == 'raise' and not short or self.test_mode and self.on_error != 'mark':
+        if self.on_error == 'raise' and (self.test_mode or not short):
             raise error
         new = self.bad_record.add(BadVideo(epoch, error.path, error.reason or '', error.kind))
-        if self.test_mode:
-            sample = ActionDataSample(metainfo=dict(
-                bad_video=error.reason, filename=info['filename'], sample_idx=info['sample_idx']))
-            return dict(inputs=None, data_samples=sample.set_gt_label(info['label']))
         if new and not short:
             bad = by_path(self.bad_record.read(), 'bad')
             if len(bad) > self.max_bad_share * len(self):
                 raise TooManyBadVideosError(
                     too_many_message(bad, len(self), self.max_bad_share, self.ann_file)) from error
-        return None
 
     def bad_videos(self, epoch: int | None = None) -> list[BadVideo]:
         """Videos that could not be used so far, in all worker processes, each once per epoch.

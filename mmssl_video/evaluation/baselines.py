@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
-#: ITU-R BT.601 luminance of R, G, B.
-_LUMINANCE = (0.299, 0.587, 0.114)
+from mmssl_video.datasets.transforms.color import LUMINANCE
 
 
-def first_frame_map(windows, size=16):
+def first_frame_map(windows: Tensor, size: int = 16) -> Tensor:
     """First frame of a video, grey, averaged down to ``size`` x ``size``.
 
     Args:
-        windows (Tensor): Frames of the windows of one video, ``[W, T, 3, H, W]``, RGB, 0 to 255.
-        size (int): Side of the map.
+        windows: Frames of the windows of one video, ``[W, T, 3, H, W]``, RGB, 0 to 255.
+        size: Side of the map.
 
     Returns:
-        Tensor: ``[size * size]`` float32, 0 to 255.
+        ``[size * size]`` float32, 0 to 255.
     """
     return _pooled(_grey(windows[:1, :1]), size).mean(0)
 
 
-def motion_map(windows, size=16):
+def motion_map(windows: Tensor, size: int = 16) -> Tensor:
     """Mean absolute difference of successive frames, grey, averaged down to ``size`` x ``size``.
 
     Differences are taken within windows only. Arguments, returns: see :func:`first_frame_map`.
@@ -35,15 +35,18 @@ def motion_map(windows, size=16):
     if windows.shape[1] < 2:
         raise ValueError('the map of frame differences needs windows of 2 frames or more, got '
                          f'{windows.shape[1]}')
-    grey = _grey(windows)
-    return _pooled((grey[:, 1:] - grey[:, :-1]).abs(), size).mean(0)
+    maps = []
+    for window in windows.split(1):  # as floats, all windows of a long video would fill the memory
+        grey = _grey(window)
+        maps.append(_pooled((grey[:, 1:] - grey[:, :-1]).abs(), size))
+    return torch.cat(maps).mean(0)
 
 
 #: Trivial features by the name they carry in tables.
 BASELINES = {'first frame': first_frame_map, 'motion map': motion_map}
 
 
-def majority_top1(gallery_labels, query_labels):
+def majority_top1(gallery_labels: np.ndarray, query_labels: np.ndarray) -> float:
     """Top-1 in percent of always answering the gallery's largest class (expectation if tied)."""
     labels, counts = np.unique(gallery_labels, return_counts=True)
     largest = labels[counts == counts.max()]
@@ -51,7 +54,7 @@ def majority_top1(gallery_labels, query_labels):
 
 
 def _grey(frames):
-    weight = torch.tensor(_LUMINANCE, device=frames.device).view(3, 1, 1)
+    weight = torch.from_numpy(LUMINANCE).to(frames.device).view(3, 1, 1)
     return (frames.float() * weight).sum(dim=-3)
 
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def check_arrays(gallery, gallery_labels, query, query_labels, class_names=None):
+def check_arrays(gallery: ArrayLike, gallery_labels: ArrayLike, query: ArrayLike,
+                 query_labels: ArrayLike
+                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Check the two labelled feature sets of a protocol and return them as arrays.
 
     Args:
-        gallery (array): Training features, ``[G, D]``.
-        gallery_labels (array): Their classes, ``[G]`` integers.
-        query (array): Test features, ``[Q, D]``.
-        query_labels (array): Their classes, ``[Q]`` integers.
-        class_names (sequence of str, optional): Names for the sentences and the range of labels.
+        gallery: Training features, ``[G, D]``.
+        gallery_labels: Their classes, ``[G]`` integers.
+        query: Test features, ``[Q, D]``.
+        query_labels: Their classes, ``[Q]`` integers.
 
     Returns:
-        tuple: ``(gallery, gallery_labels, query, query_labels)`` as float32 and int64 arrays.
+        ``(gallery, gallery_labels, query, query_labels)`` as float32 and int64 arrays.
 
     Raises:
         ValueError: For an empty set, two feature widths, features that are not finite, labels
-            that are missing, negative or out of range, or query classes absent from the gallery.
+            that are missing or negative, or query classes absent from the gallery.
     """
     gallery, query = _check_features('gallery', gallery), _check_features('query', query)
     for role, features, labels in (('gallery', gallery, gallery_labels),
@@ -28,7 +30,7 @@ def check_arrays(gallery, gallery_labels, query, query_labels, class_names=None)
         if np.shape(labels) != (len(features),):
             raise ValueError(f'the {role} has {len(features)} features and labels of shape '
                              f'{list(np.shape(labels))}: one label per feature is needed')
-    gallery_labels, query_labels = check_labels(gallery_labels, query_labels, class_names)
+    gallery_labels, query_labels = check_labels(gallery_labels, query_labels)
     if gallery.shape[1] != query.shape[1]:
         raise ValueError(
             f'gallery features have {gallery.shape[1]} dimensions and query features '
@@ -36,16 +38,17 @@ def check_arrays(gallery, gallery_labels, query, query_labels, class_names=None)
     return gallery, gallery_labels, query, query_labels
 
 
-def check_labels(gallery_labels, query_labels, class_names=None):
+def check_labels(gallery_labels: ArrayLike, query_labels: ArrayLike
+                 ) -> tuple[np.ndarray, np.ndarray]:
     """The part of :func:`check_arrays` that can be said before any feature is there."""
-    gallery_labels = _check_role('gallery', gallery_labels, class_names)
-    query_labels = _check_role('query', query_labels, class_names)
+    gallery_labels = _check_role('gallery', gallery_labels)
+    query_labels = _check_role('query', query_labels)
     absent = np.setdiff1d(query_labels, gallery_labels)
     if len(absent):
         share = float(np.isin(query_labels, absent).mean())
         raise ValueError(
             f'{len(absent)} of the query classes have no video in the gallery, so {share:.1%} of '
-            f'the queries can never be right: {_names(absent, class_names)}; add gallery videos of '
+            f'the queries can never be right: {_names(absent)}; add gallery videos of '
             'these classes or take the queries out of the query list')
     return gallery_labels, query_labels
 
@@ -64,7 +67,7 @@ def _check_features(role, features):
     return features
 
 
-def _check_role(role, labels, class_names):
+def _check_role(role, labels):
     labels = np.asarray(labels)
     if not len(labels):
         raise ValueError(_empty(role))
@@ -74,9 +77,6 @@ def _check_role(role, labels, class_names):
     if labels.min() < 0:
         raise ValueError(f'{int((labels < 0).sum())} of {len(labels)} {role} videos have no label: '
                          'this protocol needs a class for every video of its list')
-    if class_names is not None and labels.max() >= len(class_names):
-        raise ValueError(f'{role} label {labels.max()} is out of range: there are '
-                         f'{len(class_names)} classes (0 to {len(class_names) - 1})')
     return labels
 
 
@@ -84,6 +84,5 @@ def _empty(role):
     return f'the {role} is empty: its list names no video'
 
 
-def _names(labels, class_names, limit=5):
-    names = [class_names[i] if class_names is not None else str(i) for i in labels[:limit]]
-    return ', '.join(names) + (', …' if len(labels) > limit else '')
+def _names(labels, limit=5):
+    return ', '.join(map(str, labels[:limit])) + (', …' if len(labels) > limit else '')

@@ -5,19 +5,20 @@ from __future__ import annotations
 from statistics import NormalDist
 
 
-def wilson_interval(accuracy, num_queries, confidence=0.95):
+def wilson_interval(accuracy: float, num_queries: int, confidence: float = 0.95
+                    ) -> tuple[float, float]:
     """Wilson score interval of a proportion (Wilson, JASA 1927, eq. for the score interval).
 
     Unlike the plain normal approximation it stays within 0 and 1 and is sound for small sets and
     for accuracies near 0 or 1. It speaks of the choice of queries only, not of training seeds.
 
     Args:
-        accuracy (float): Share of right answers, in [0, 1]; fractional hits are allowed.
-        num_queries (int): Number of answers.
-        confidence (float): Coverage, 0.95 by default.
+        accuracy: Share of right answers, in [0, 1]; fractional hits are allowed.
+        num_queries: Number of answers.
+        confidence: Coverage, 0.95 by default.
 
     Returns:
-        tuple: Lower and upper bound, in [0, 1].
+        Lower and upper bound, in [0, 1].
 
     Raises:
         ValueError: For no query, or an accuracy outside [0, 1].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,15 +12,15 @@ from matplotlib.figure import Figure
 from .report import columns_of, rows_of
 
 
-def read_scalars(path):
+def read_scalars(path: str | Path) -> dict[str, dict[str, tuple[list, list]]]:
     """Curves of mmengine's ``vis_data/scalars.json`` (one JSON object per line).
 
     Args:
-        path (str): The file, or a work dir: its runs are joined in the order they were begun, a
+        path: The file, or a work dir: its runs are joined in the order they were begun, a
             resumed run replacing what lies beyond its beginning.
 
     Returns:
-        dict: ``{'train': {name: (steps, values)}, 'val': {name: (steps, values)}}``. Steps are
+        ``{'train': {name: (steps, values)}, 'val': {name: (steps, values)}}``. Steps are
         iterations; a validation, which mmengine files under its epoch, stands where the
         training lines before it end.
 
@@ -56,20 +57,22 @@ def read_scalars(path):
     return curves
 
 
-def draw_figure(out, scalars=None, records=None, levels=None, title=None, percent=100):
+def draw_figure(out: str | Path, scalars: str | Path | None = None,
+                records: Sequence[dict] | None = None, levels: dict[str, float] | None = None,
+                title: str | None = None, percent: float = 100) -> Path:
     """Draw the curves of a pre-training run beside the bars of its probe table.
 
     Args:
-        out (str): PNG to write; folders are made.
-        scalars (str, optional): Work dir or ``scalars.json`` of the run, see :func:`read_scalars`.
-        records (list[dict], optional): Results, as made by :func:`make_record`.
-        levels (dict, optional): Horizontal lines of the top-1 panel, ``{label: percent}``:
+        out: PNG to write; folders are made.
+        scalars: Work dir or ``scalars.json`` of the run, see :func:`read_scalars`.
+        records: Results, as made by :func:`make_record`.
+        levels: Horizontal lines of the top-1 panel, ``{label: percent}``:
             chance and the shortcuts a run must pass.
-        title (str, optional): Line above the figure.
-        percent (float): What turns the logged top-1 into percent (1 if it is logged so).
+        title: Line above the figure.
+        percent: What turns the logged top-1 into percent (1 if it is logged so).
 
     Returns:
-        Path: ``out``.
+        ``out``.
 
     Raises:
         ValueError: When there is nothing to draw.

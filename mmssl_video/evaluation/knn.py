@@ -10,8 +10,9 @@ from .similarity import TIE, cosine_chunks, unit_rows
 
 
 @register_protocol('knn/cosine', version=1)
-def knn_cosine(gallery, gallery_labels, query, query_labels, *, k=20, chunk_size=4096, seed=0,
-               device='cpu'):
+def knn_cosine(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
+               query_labels: np.ndarray, *, k: int = 20, chunk_size: int = 4096,
+               seed: int = 0, device: str = 'cpu') -> ProtocolOutput:
     """Plain majority vote among the ``k`` gallery videos of highest cosine similarity.
 
     Ties, in this order: gallery videos equally near at the k-th place share the places left there
@@ -21,17 +22,17 @@ def knn_cosine(gallery, gallery_labels, query, query_labels, *, k=20, chunk_size
     gallery with equally many videos per class (on another one, the share of its largest class).
 
     Args:
-        gallery (array): Features of the training videos, ``[G, D]``.
-        gallery_labels (array): Their classes, ``[G]``.
-        query (array): Features of the test videos, ``[Q, D]``.
-        query_labels (array): Their classes, ``[Q]``.
-        k (int): Number of neighbours; a smaller gallery votes as a whole, and ``details`` says so.
-        chunk_size (int): Rows and columns of the largest block of similarities held at once.
-        seed (int): Unused (nothing is drawn); there for the common signature.
-        device (str): Where to compute; double precision everywhere.
+        gallery: Features of the training videos, ``[G, D]``.
+        gallery_labels: Their classes, ``[G]``.
+        query: Features of the test videos, ``[Q, D]``.
+        query_labels: Their classes, ``[Q]``.
+        k: Number of neighbours; a smaller gallery votes as a whole, and ``details`` says so.
+        chunk_size: Rows and columns of the largest block of similarities held at once.
+        seed: Unused (nothing is drawn); there for the common signature.
+        device: Where to compute; double precision everywhere.
 
     Returns:
-        ProtocolOutput: ``top1`` in percent; ``details`` names the ``k`` that was used.
+        ``top1`` in percent; ``details`` names the ``k`` that was used.
     """
     votes, similarity, k = _votes(gallery, gallery_labels, query, k, None, chunk_size, device)
     best = _winners(votes, np.ones_like(votes, dtype=bool))
@@ -39,15 +40,17 @@ def knn_cosine(gallery, gallery_labels, query, query_labels, *, k=20, chunk_size
 
 
 @register_protocol('knn/weighted', version=1)
-def knn_weighted(gallery, gallery_labels, query, query_labels, *, k=20, temperature=0.07,
-                 chunk_size=4096, seed=0, device='cpu'):
+def knn_weighted(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
+                 query_labels: np.ndarray, *, k: int = 20,
+                 temperature: float = 0.07, chunk_size: int = 4096, seed: int = 0,
+                 device: str = 'cpu') -> ProtocolOutput:
     """Vote of the ``k`` nearest, each weighted by ``exp(cosine / temperature)``.
 
     The k-NN of DINO (Caron et al. 2021, appendix F; from Wu et al. 2018, section 3.4). Ties as in
     :func:`knn_cosine`, without the second step. Arguments, returns: see there.
 
     Args:
-        temperature (float): 0.07 in the papers.
+        temperature: 0.07 in the papers.
     """
     if temperature <= 0:
         raise ValueError(f'temperature must be positive, got {temperature}')

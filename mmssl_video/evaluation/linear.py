@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from .registry import ProtocolOutput, register_protocol
@@ -13,8 +16,10 @@ PENALTIES = (10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
 @register_protocol('linear/cached', version=1)
-def linear_cached(gallery, gallery_labels, query, query_labels, *, penalties=PENALTIES, folds=5,
-                  validations=1, max_iter=200, seed=0, device='cpu'):
+def linear_cached(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
+                  query_labels: np.ndarray, *, penalties: Sequence[float] = PENALTIES,
+                  folds: int = 5, validations: int = 1, max_iter: int = 200, seed: int = 0,
+                  device: str = 'cpu') -> ProtocolOutput:
     """Multinomial logistic regression on standardised features, judged on the query set.
 
     The features of both sets are standardised with the statistics of the training set. The L2
@@ -23,21 +28,21 @@ def linear_cached(gallery, gallery_labels, query, query_labels, *, penalties=PEN
     full-batch L-BFGS reaches the same optimum every time and there is no learning rate to choose.
 
     Args:
-        gallery (array): Features of the training videos, ``[G, D]``.
-        gallery_labels (array): Their classes, ``[G]``.
-        query (array): Features of the test videos, ``[Q, D]``.
-        query_labels (array): Their classes, ``[Q]``.
-        penalties (sequence of float): Candidates for the factor of ``|W|^2 / 2`` beside the mean
+        gallery: Features of the training videos, ``[G, D]``.
+        gallery_labels: Their classes, ``[G]``.
+        query: Features of the test videos, ``[Q, D]``.
+        query_labels: Their classes, ``[Q]``.
+        penalties: Candidates for the factor of ``|W|^2 / 2`` beside the mean
             cross-entropy.
-        folds (int): Stratified parts the training set is cut into.
-        validations (int): How many of the parts serve for validation in turn, 1 to ``folds``:
+        folds: Stratified parts the training set is cut into.
+        validations: How many of the parts serve for validation in turn, 1 to ``folds``:
             1 is a single split, ``folds`` is cross-validation, better for small sets.
-        max_iter (int): Iterations of L-BFGS per fit.
-        seed (int): Seed of the split.
-        device (str): Where to compute; double precision.
+        max_iter: Iterations of L-BFGS per fit.
+        seed: Seed of the split.
+        device: Where to compute; double precision.
 
     Returns:
-        ProtocolOutput: ``top1`` and, for more than five classes, ``top5`` in percent; ``details``
+        ``top1`` and, for more than five classes, ``top5`` in percent; ``details``
         names the chosen penalty and its validation accuracy.
     """
     classes, targets = np.unique(gallery_labels, return_inverse=True)
@@ -54,16 +59,16 @@ class LinearProbe:
     """Standardisation and a linear classifier, both fitted on the training set only.
 
     Args:
-        num_classes (int): Classes; targets are 0 to ``num_classes - 1``.
-        max_iter (int): Iterations of L-BFGS.
-        device (str): Where to compute.
+        num_classes: Classes; targets are 0 to ``num_classes - 1``.
+        max_iter: Iterations of L-BFGS.
+        device: Where to compute.
     """
 
-    def __init__(self, num_classes, max_iter=200, device='cpu'):
+    def __init__(self, num_classes: int, max_iter: int = 200, device: str = 'cpu') -> None:
         self.num_classes, self.max_iter, self.device = num_classes, max_iter, device
         self.weight = self.bias = None
 
-    def fit(self, features, targets, penalty):
+    def fit(self, features: np.ndarray, targets: np.ndarray, penalty: float) -> LinearProbe:
         """Minimise mean cross-entropy + ``penalty / 2 * |W|^2``; the bias is not penalised.
 
         A second call starts from the weights of the first (which costs less, and ends in the same
@@ -94,7 +99,7 @@ class LinearProbe:
         self.weight, self.bias = weight.detach(), bias.detach()
         return self
 
-    def scores(self, features):
+    def scores(self, features: np.ndarray) -> Tensor:
         """Class scores (logits) of ``features`` ``[V, D]``, ``[V, classes]`` float64."""
         return self._standardise(self._tensor(features)) @ self.weight + self.bias
 
@@ -105,18 +110,19 @@ class LinearProbe:
         return (features - self.mean) / self.scale
 
 
-def select_penalty(features, targets, num_classes, penalties=PENALTIES, folds=5, validations=1,
-                   max_iter=200, seed=0, device='cpu'):
+def select_penalty(features: np.ndarray, targets: np.ndarray, num_classes: int,
+                   penalties: Sequence[float] = PENALTIES, folds: int = 5, validations: int = 1,
+                   max_iter: int = 200, seed: int = 0, device: str = 'cpu') -> tuple[float, float]:
     """Choose the L2 penalty on stratified splits of the training set.
 
     Args:
-        features (array): Training features, ``[G, D]``.
-        targets (array): Class indices, ``[G]``, 0 to ``num_classes - 1``.
+        features: Training features, ``[G, D]``.
+        targets: Class indices, ``[G]``, 0 to ``num_classes - 1``.
         num_classes, penalties, folds, validations, max_iter, seed, device: See
             :func:`linear_cached`.
 
     Returns:
-        tuple: The penalty of highest validation accuracy (of equal ones that of lowest
+        The penalty of highest validation accuracy (of equal ones that of lowest
         validation cross-entropy), and that accuracy in percent.
 
     Raises:
@@ -147,7 +153,7 @@ def select_penalty(features, targets, num_classes, penalties=PENALTIES, folds=5,
     return penalties[best], float(100 * right[best] / count)
 
 
-def stratified_folds(targets, folds, seed=0):
+def stratified_folds(targets: np.ndarray, folds: int, seed: int = 0) -> np.ndarray:
     """Deal every class in random order to the folds in turn, ``[G]`` indices 0 to ``folds - 1``.
 
     The next class goes on where the last one stopped, so that the folds differ by one video at

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Callable
+from typing import Any, Callable
+
+from numpy.typing import ArrayLike
 
 from .checks import check_arrays
 
-_PROTOCOLS = {}
+_PROTOCOLS: dict[str, Protocol] = {}
 
 
 @dataclass
@@ -26,14 +28,14 @@ class ProtocolOutput:
     """What a protocol found.
 
     Args:
-        metrics (dict): Figures in percent, by name (``top1``, ``R@5``, …).
-        chance (dict): What guessing gets on the same labels, in percent, for the same names.
-        details (dict): Settings that were chosen or clipped on the way; goes to the JSON record.
+        metrics: Figures in percent, by name (``top1``, ``R@5``, …).
+        chance: What guessing gets on the same labels, in percent, for the same names.
+        details: Settings that were chosen or clipped on the way; goes to the JSON record.
     """
 
-    metrics: dict
-    chance: dict
-    details: dict = field(default_factory=dict)
+    metrics: dict[str, float]
+    chance: dict[str, float]
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,14 @@ class Protocol:
 
     name: str
     version: int
-    function: Callable
+    function: Callable[..., ProtocolOutput]
 
-    def __call__(self, gallery, gallery_labels, query, query_labels, *, class_names=None,
-                 **options):
-        arrays = check_arrays(gallery, gallery_labels, query, query_labels, class_names)
+    def __call__(self, gallery: ArrayLike, gallery_labels: ArrayLike, query: ArrayLike,
+                 query_labels: ArrayLike, **options: Any) -> ProtocolOutput:
+        arrays = check_arrays(gallery, gallery_labels, query, query_labels)
         return self.function(*arrays, **self.check_options(options))
 
-    def check_options(self, options):
+    def check_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return ``options`` unchanged, or say which one this protocol does not have."""
         known = [name for name, parameter in inspect.signature(self.function).parameters.items()
                  if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
@@ -60,7 +62,7 @@ class Protocol:
         return options
 
 
-def register_protocol(name, version):
+def register_protocol(name: str, version: int) -> Callable[[Callable], Callable]:
     """Decorator that makes a function a protocol of that name; a name may be taken once."""
 
     def register(function):
@@ -72,7 +74,7 @@ def register_protocol(name, version):
     return register
 
 
-def get_protocol(name):
+def get_protocol(name: str) -> Protocol:
     """Look a protocol up by name, for example ``'knn/cosine'``.
 
     Raises:
@@ -83,6 +85,6 @@ def get_protocol(name):
     return _PROTOCOLS[name]
 
 
-def list_protocols():
+def list_protocols() -> list[str]:
     """Names of all protocols, sorted."""
     return sorted(_PROTOCOLS)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
-import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from mmssl_video.atomic_files import write_atomic
+
 from .confidence import wilson_interval
+from .registry import ProtocolOutput
 
 #: What every record says of a figure, beside the figures. ``bn_batches``: batches of clips that
 #: BatchNorm was calibrated on, 0 for none. ``unreadable``: videos left out, with their reasons.
@@ -19,16 +22,16 @@ FIELDS = ('protocol', 'version', 'options', 'dataset', 'split', 'views', 'subjec
           'num_classes', 'unreadable')
 
 
-def make_record(output, **fields):
+def make_record(output: ProtocolOutput, **fields: Any) -> dict:
     """Turn what a protocol found into a record that can stand alone.
 
     Args:
-        output (ProtocolOutput): Figures, chance and details of one protocol.
+        output: Figures, chance and details of one protocol.
         **fields: Exactly :data:`FIELDS`.
 
     Returns:
-        dict: JSON-serialisable. ``metrics[name]`` is ``dict(value, low, high)`` in percent, with
-        the bounds of the 95% Wilson interval over queries.
+        JSON-serialisable. ``metrics[name]`` is ``dict(value, low, high)`` in percent, as ``unit``
+        says, with the bounds of the 95% Wilson interval over queries.
 
     Raises:
         TypeError: When a field is missing or unknown: no figure goes without its name.
@@ -43,12 +46,13 @@ def make_record(output, **fields):
         low, high = wilson_interval(value / 100, fields['num_queries'])
         metrics[name] = dict(value=value, low=100 * low, high=100 * high)
     return dict(
-        **fields, metrics=metrics, chance=dict(output.chance), details=dict(output.details),
+        **fields, metrics=metrics, chance=dict(output.chance), unit='percent',
+        details=dict(output.details),
         time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
         software=dict(mmssl_video=__version__, torch=torch.__version__))
 
 
-def read_results(path):
+def read_results(path: str | Path) -> list[dict]:
     """Records of a results file; an absent file has none.
 
     Raises:
@@ -72,27 +76,19 @@ def read_results(path):
     return records
 
 
-def append_results(path, records):
+def append_results(path: str | Path, records: Iterable[dict]) -> None:
     """Append records to a JSON results file, whole or not at all; folders are made."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(read_results(path) + list(records), indent=1, ensure_ascii=False)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8') as file:
-            file.write(text + '\n')
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_atomic((text + '\n').encode(), path)
 
 
-def columns_of(records):
+def columns_of(records: Sequence[dict]) -> list[tuple[str, str]]:
     """Columns of the table of ``records``: ``[(protocol, metric), …]`` in order of appearance."""
     return list(dict.fromkeys((r['protocol'], name) for r in records for name in r['metrics']))
 
 
-def rows_of(records):
+def rows_of(records: Sequence[dict]) -> dict[str, dict]:
     """Rows of the table: ``{subject: {(protocol, metric): dict(value, low, high)}}``, chance first.
 
     Subjects keep their order of appearance. ``chance`` has no interval: it is computed, not
@@ -108,7 +104,7 @@ def rows_of(records):
     return rows
 
 
-def format_table(records):
+def format_table(records: Sequence[dict]) -> str:
     """One table of records of the same data: a row per subject, a column per figure, in percent.
 
     ``±`` is the wider half of the 95% interval over queries.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -10,8 +12,10 @@ from .similarity import TIE, cosine_chunks, unit_rows
 
 
 @register_protocol('retrieval/context-mean-cosine', version=1)
-def retrieval_cosine(gallery, gallery_labels, query, query_labels, *, ks=(1, 5, 10, 20),
-                     chunk_size=4096, seed=0, device='cpu'):
+def retrieval_cosine(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
+                     query_labels: np.ndarray, *, ks: Sequence[int] = (1, 5, 10, 20),
+                     chunk_size: int = 4096, seed: int = 0, device: str = 'cpu'
+                     ) -> ProtocolOutput:
     """R@k of MemDPC: is a video of the query's class among its k nearest gallery videos?
 
     MemDPC (Han, Xie, Zisserman 2020, "video retrieval"): the feature of a video is its context
@@ -23,17 +27,17 @@ def retrieval_cosine(gallery, gallery_labels, query, query_labels, *, ks=(1, 5, 
     encoder gets exactly chance and a perfect one 100.
 
     Args:
-        gallery (array): Features of the training videos, ``[G, D]``.
-        gallery_labels (array): Their classes, ``[G]``.
-        query (array): Features of the test videos, ``[Q, D]``.
-        query_labels (array): Their classes, ``[Q]``; every class must occur in the gallery.
-        ks (sequence of int): The k of R@k.
-        chunk_size (int): Rows and columns of the largest block of similarities held at once.
-        seed (int): Unused (the search is exact); there for the common signature.
-        device (str): Where to compute; double precision everywhere.
+        gallery: Features of the training videos, ``[G, D]``.
+        gallery_labels: Their classes, ``[G]``.
+        query: Features of the test videos, ``[Q, D]``.
+        query_labels: Their classes, ``[Q]``; every class must occur in the gallery.
+        ks: The k of R@k.
+        chunk_size: Rows and columns of the largest block of similarities held at once.
+        seed: Unused (the search is exact); there for the common signature.
+        device: Where to compute; double precision everywhere.
 
     Returns:
-        ProtocolOutput: ``R@k`` in percent for each k.
+        ``R@k`` in percent for each k.
     """
     ks = sorted({int(k) for k in ks})
     if not ks or ks[0] < 1:
@@ -67,7 +71,8 @@ def retrieval_cosine(gallery, gallery_labels, query, query_labels, *, ks=(1, 5, 
     return ProtocolOutput(metrics, retrieval_chance(gallery_labels, query_labels, ks))
 
 
-def retrieval_chance(gallery_labels, query_labels, ks):
+def retrieval_chance(gallery_labels: np.ndarray, query_labels: np.ndarray, ks: Sequence[int]
+                     ) -> dict[str, float]:
     """R@k of a random order of the gallery, in percent, as a dict ``{'R@k': …}``."""
     gallery_labels, query_labels = np.asarray(gallery_labels), np.asarray(query_labels)
     right = (query_labels[:, None] == np.unique(gallery_labels)[None]) @ np.unique(

@@ -118,6 +118,16 @@ def test_calibration_sets_the_statistics_of_the_clips(probe_set):
     assert not torch.allclose(again.extract(clips(2)), encoder.extract(clips(2)))
 
 
+def test_calibration_uses_the_middle_window_of_a_video(probe_set):
+    """So memory does not grow with the length of a video, nor its weight in the statistics."""
+    first, second = (build_encoder('random', probe_set.pretraining) for _ in range(2))
+    long, short = clips(3), clips(1, seed=1)
+    calibrate_batchnorm(first, [dict(inputs=[long.flatten(0, 1), short[0]])], 1)
+    calibrate_batchnorm(second, [dict(inputs=[long[1], short[0]])], 1)
+    for (name, a), b in zip(first.model.named_buffers(), second.model.buffers()):
+        assert torch.equal(a, b), name
+
+
 def test_calibration_without_running_statistics_does_nothing_and_says_so(probe_set, capsys):
     cfg = Config.fromfile(probe_set.pretraining)
     cfg.model.backbone.track_running_stats = False

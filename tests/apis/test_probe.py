@@ -38,7 +38,7 @@ def test_records_are_complete_and_in_the_file(records, probe_set):
         (protocol, subject) for protocol in PROTOCOLS
         for subject in (subjects if 'retrieval' not in protocol else subjects[1:])]
     for r in written:
-        assert set(FIELDS) < set(r)
+        assert set(FIELDS) < set(r) and r['unit'] == 'percent'
         assert (r['num_gallery'], r['num_queries'], r['num_classes']) == (13, 7, 3)
         assert r['split'] == dict(gallery='gallery.txt', query='query.txt')
         assert r['dataset'] == 'tiny set' and 'sliding windows of 8 frames' in r['views']

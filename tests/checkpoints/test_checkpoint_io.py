@@ -221,6 +221,23 @@ def test_loader_for_web_addresses(tmp_path, monkeypatch):
     assert not (tmp_path / 'marker').exists()
 
 
+@pytest.mark.parametrize('address', [
+    's3://bucket/a.pth', 'open-mmlab:s3://bucket/a.pth', 'petrel://bucket/a.pth', 'pavi://a/b',
+    'torchvision://resnet18', 'modelzoo://resnet18', 'open-mmlab://i3d', 'openmmlab://i3d',
+    'mmcls://resnet18', 'gs://bucket/a.pth'])
+def test_storages_and_model_zoos_are_refused(address):
+    """mmengine's own loaders of these would read a pickle without weights_only."""
+    for load in (CheckpointLoader.load_checkpoint, load_checkpoint_file):
+        with pytest.raises(CheckpointError, match='download the file and give its path') as caught:
+            load(address)
+        assert address in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_every_loader_of_mmengine_is_ours():
+    assert {loader.__module__ for loader in CheckpointLoader._schemes.values()} == {
+        'mmssl_video.checkpoints.io'}
+
+
 def test_state_dict_of():
     weights = {'module.module.a.weight': torch.ones(2), 'module.module.b': torch.ones(1)}
     for checkpoint in (weights, dict(state_dict=weights, epoch=3)):

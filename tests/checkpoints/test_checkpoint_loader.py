@@ -155,8 +155,11 @@ def test_full():
     assert report.loaded == list(model.state_dict())
     assert is_equal(model, source.state_dict(), ('backbone.', 'neck.', 'predictor.'))
     encoder = {k: v for k, v in source.state_dict().items() if not k.startswith('predictor.')}
-    with pytest.raises(CheckpointError, match=r'lacks 5 keys of the model, predictor\.'):
+    with pytest.raises(CheckpointError, match='has no predictor, only backbone, neck, and the w'):
         load_full(model, encoder, 'a.pth')
+    without_bias = {k: v for k, v in source.state_dict().items() if k != 'predictor.mlp.0.bias'}
+    with pytest.raises(CheckpointError, match=r'lacks 1 keys of the model, predictor\.mlp\.0\.b'):
+        load_full(model, without_bias, 'a.pth')
     is_untouched = unchanged(model)
     assert match_weights(model, build().state_dict(), 'a.pth').loaded == report.loaded
     assert is_untouched()

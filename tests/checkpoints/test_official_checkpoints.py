@@ -5,11 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers.official_models import filled, model_shapes, save_official
+from helpers.probe_set import make_probe_set
+from helpers.tiny_run import make_config
 from mmaction.registry import MODELS
 
+from mmssl_video.apis import FeatureSet
+from mmssl_video.apis.views import view_pipeline
 from mmssl_video.checkpoints import (
     CheckpointError,
     checkpoint_hash,
@@ -262,6 +267,60 @@ def test_command(tmp_path):
     assert 'encoder with ResNet2d3d-18 and a 2-layer ConvGRU' in done.stdout
     assert len(load_checkpoint_file(target)['state_dict']) == len(
         [key for key in build('dpc', num_layers=2).state_dict() if 'predictor' not in key])
+
+
+def tool_main(name, *arguments, folder):
+    return subprocess.run([sys.executable, str(ROOT / 'tools' / name), *map(str, arguments)],
+                          capture_output=True, text=True, cwd=folder)
+
+
+def test_a_converted_encoder_works_with_every_command(tmp_path):
+    """From the authors' file to features, a probe and, for SSL validation, one clear sentence."""
+    torch.manual_seed(0)
+    data = make_probe_set(tmp_path / 'data')
+    source = save_official(official_weights(build('memdpc'), 'memdpc'), tmp_path / 'a.tar',
+                           'memdpc')
+    done = run_tool(source, tmp_path / 'conv.pth', '--from', 'memdpc', '--to', 'encoder',
+                    '--num-blocks', 4, '--size', 32)
+    assert done.returncode == 0, done.stderr
+
+    pipeline = view_pipeline(config_from_checkpoint(load_checkpoint_file(tmp_path / 'conv.pth')))
+    assert [step['type'] for step in pipeline] == [
+        'VideoInit', 'SampleWindow', 'DecodeFrames', 'Resize', 'CenterCrop', 'SplitBlocks',
+        'FormatShape', 'PackActionInputs']
+    assert (pipeline[1]['num_frames'], pipeline[1]['stride']) == (20, 3)
+    assert pipeline[4]['crop_size'] == 32 and pipeline[5]['num_blocks'] == 4
+
+    done = tool_main('extract_features.py', 'conv.pth', data.videos, '--out', 'f.npz',
+                     '--num-workers', 0, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = FeatureSet.load(tmp_path / 'f.npz')
+    assert found.features.shape == (20, 32) and np.isfinite(found.features).all()
+    assert 'windows of 20 frames at stride 3, 4 blocks, CenterCrop 32' in found.protocol['views']
+
+    done = tool_main('test.py', data.config, 'conv.pth', folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'conv\.pth +\d', done.stdout)
+
+    done = tool_main('test.py', data.pretraining, 'conv.pth', folder=tmp_path)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    sentence = done.stderr.strip().splitlines()[-1]
+    assert sentence.startswith('error: conv.pth has no predictor, only backbone, neck, and the '
+                               'whole model is needed here'), sentence
+
+    done = tool_main('train.py', data.pretraining, '--resume', 'conv.pth', folder=tmp_path)
+    assert done.returncode == 1 and 'holds weights only' in done.stderr
+
+
+def test_a_converted_model_is_validated(tmp_path):
+    """With its predictor, the authors' model gives a self-supervised accuracy."""
+    data = make_config(tmp_path / 'data')
+    source = save_official(official_weights(build('memdpc'), 'memdpc'), tmp_path / 'a.tar',
+                           'memdpc')
+    convert_file(source, tmp_path / 'full.pth', 'memdpc', num_blocks=4, pred_steps=1, size=32)
+    done = tool_main('test.py', data, 'full.pth', folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r'ssl/top1 +[01]\.\d{4}', done.stdout)
 
 
 @pytest.mark.parametrize('source, target, error, sentence', [

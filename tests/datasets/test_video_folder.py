@@ -34,6 +34,27 @@ def test_no_classes(tmp_path, names):
     assert len(entries) == len(names)
 
 
+@pytest.mark.parametrize('names, meant', [
+    (('videos/wave/a.mp4', 'videos/jump/b.mp4', 'notes.txt'), 'videos'),
+    (('data/videos/wave/x/a.mp4', 'data/videos/jump/b.mp4', 'data/list.txt'), 'data/videos'),
+    (('videos/a.mp4', 'videos/b.mp4'), None),  # one folder of videos
+    (('videos/wave/a.mp4', 'videos/wave/b.mp4'), None),
+    (('videos/wave/a.mp4', 'videos/jump/b.mp4', 'videos/c.mp4'), None),
+    (('videos/wave/a.mp4', 'videos/jump/b.mp4', 'c.mp4'), None),
+    (('wave/a.mp4', 'jump/b.mp4'), None), (('a.mp4',), None)])
+def test_a_folder_above_the_classes_is_hinted_at(tmp_path, names, meant):
+    root = tmp_path / 'given'
+    touch(root, *names)
+    info = write_lists(root, tmp_path / 'lists')
+    if meant is None:
+        assert info['hint'] == ''
+        return
+    assert info['classes'] == [] and info['hint'] == (
+        f"all videos of '{root}' lie in one folder, '{meant.split('/')[0]}', so they have no "
+        f"classes: did you mean '{root / meant}', with the classes jump, wave?")
+    assert write_lists(root / meant, tmp_path / 'lists')['classes'] == ['jump', 'wave']
+
+
 def test_links_in_a_circle_end(tmp_path):
     touch(tmp_path, 'a/x.mp4', 'b/y.mp4')
     os.symlink(tmp_path, tmp_path / 'a' / 'loop')

@@ -96,8 +96,7 @@ def test_class_names_from_a_file(make, tmp_path):
     (['a.mp4 0', 'v 0é.mp4 0', 'b.mp4 1', 'c/c.mp4 1', 'd.mp4 1'], {}, FileNotFoundError,
      r"4 of the 5 videos .*a.mp4' \(line 1\).*b.mp4' \(line 3\).* and 1 more.*data_prefix"),
     (GOOD, dict(num_classes=3, classes=['a']), ValueError, 'num_classes=3, but classes holds 1'),
-    (GOOD, dict(on_error='ignore'), ValueError, "on_error must be one of .*got 'ignore'"),
-    (GOOD, dict(on_error='mark'), ValueError, 'on_error must be one of'),
+    (GOOD, dict(on_error='ignore'), ValueError, "on_error must be .*got 'ignore'"),
     (GOOD, dict(max_bad_share=5), ValueError, 'max_bad_share is a share between 0 and 1'),
     (GOOD, dict(seed=-1), ValueError, 'seed must be at least 0'),
 ])
@@ -266,17 +265,28 @@ def test_short_videos(make):
         make(lines, short_pipeline('drop'), test_mode=True)[7]
 
 
-def test_test_mode_never_replaces(make):
-    for on_error in ('skip', 'raise'):
+def test_test_mode_raises_unless_told_otherwise(make):
+    for arguments in ({}, dict(on_error='raise')):
+        dataset = make(GOOD + BAD, test_mode=True, max_bad_share=1, **arguments)
         with pytest.raises(BadVideoError, match='empty.mp4: the file is empty'):
-            make(GOOD + BAD, test_mode=True, on_error=on_error)[8]
-    dataset = make(GOOD + BAD, test_mode=True, on_error='mark')
-    samples = [dataset[index] for index in range(10)]
-    assert [sample['inputs'] is None for sample in samples] == [False] * 7 + [True] * 3
-    marked = samples[8]['data_samples']
-    assert marked.bad_video == 'the file is empty (0 bytes)' and marked.sample_idx == 8
-    assert marked.filename.endswith('empty.mp4') and marked.gt_label.item() == 1
-    assert len(dataset.bad_videos()) == 3
+            dataset[8]
+        assert dataset.bad_videos() == []
+    with pytest.raises(TooManyBadVideosError, match='1 of the 10 videos'):
+        make(GOOD + BAD, test_mode=True, on_error='skip')[8]
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_test_mode_with_skip_draws_the_same_replacements_every_time(make, num_workers):
+    lines, pipeline = GOOD + [BAD[1], 'v 7é.mp4 0'], short_pipeline('drop')
+    arguments = dict(test_mode=True, on_error='skip', max_bad_share=0.2, seed=5)
+    dataset = make(lines, pipeline, **arguments)
+    first, second = batches(dataset, num_workers, epochs=(0, 3))
+    assert first.shape[0] == 9 and torch.equal(first, second)
+    assert torch.equal(first, batches(make(lines, pipeline, **arguments))[0])
+    found = {os.path.basename(entry.path): entry for entry in dataset.bad_videos()}
+    assert len(dataset.bad_videos()) == 2
+    assert found['empty.mp4'].reason == 'the file is empty (0 bytes)'
+    assert found['v 7é.mp4'].kind == 'short' and {entry.epoch for entry in found.values()} == {0}
 
 
 def test_missing_files_count_as_bad_without_the_check(make):

@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 import torch
+from helpers.tiny_run import last_line, make_config, scalars, train
 from helpers.videos import numbered_frames, write_video
 from mmengine.dataset import DefaultSampler, pseudo_collate
 from mmengine.model import BaseModel
@@ -83,6 +84,7 @@ def test_too_many_bad_videos_stop_training(video_list, tmp_path, num_workers):
 
 
 _TWO_RANKS = '''
+    import os
     import sys
     sys.path.insert(0, sys.argv[1])
     from pathlib import Path
@@ -91,26 +93,32 @@ _TWO_RANKS = '''
     dist.init_process_group('gloo')
     from mmssl_video.datasets.seeding import derive_index
     from engine import test_bad_samples as tests
+    def say(text):
+        os.write(1, f'{text}\\n'.encode())  # in one piece, as both ranks write to one pipe
     class Runner:
         epoch = 0
         class logger:
-            warning = staticmethod(lambda text: dist.get_rank() or print(text, flush=True))
+            warning = staticmethod(lambda text: dist.get_rank() or say(text))
         class train_loop:
             class dataloader:
                 dataset = None
+        val_loop = train_loop
     # a seed for which the bad videos 8 and 9 are replaced by sound ones
     seed = next(seed for seed in range(99)
                 if all(derive_index(10, seed, 0, index, 0, 1) < 7 for index in (8, 9)))
-    data = tests.VideoListDataset(sys.argv[2], tests.PIPELINE, dict(video=sys.argv[3]), seed=seed,
-                                  max_bad_share=float(sys.argv[4]))
-    Runner.train_loop.dataloader.dataset = data
-    data[8 + dist.get_rank()]  # each rank meets one of the two bad videos
     from mmaction.registry import HOOKS
-    try:
-        HOOKS.build(dict(type='BadSampleHook')).after_train_epoch(Runner)
-    except tests.TooManyBadVideosError as error:
-        print('STOP', dist.get_rank(), error, flush=True)
-    dist.barrier()
+    hook = HOOKS.build(dict(type='BadSampleHook'))
+    for report, test_mode in ((hook.after_train_epoch, False), (hook.after_val_epoch, True)):
+        data = tests.VideoListDataset(sys.argv[2], tests.PIPELINE, dict(video=sys.argv[3]),
+                                      seed=seed, max_bad_share=float(sys.argv[4]),
+                                      test_mode=test_mode, on_error='skip')
+        Runner.train_loop.dataloader.dataset = data
+        data[8 + dist.get_rank()]  # each rank meets one of the two bad videos
+        try:
+            report(Runner)
+        except tests.TooManyBadVideosError as error:
+            say(f'STOP {report.__name__} {dist.get_rank()} {error}')
+        dist.barrier()
 '''
 
 
@@ -125,5 +133,35 @@ def test_records_of_all_ranks_are_merged(video_list, tmp_path):
         capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count('Epoch 1: 2 bad of 10 videos') == 1
-    assert done.stdout.count('STOP 0 2 of the 10 videos') == 1
-    assert done.stdout.count('STOP 1 2 of the 10 videos') == 1
+    assert done.stdout.count('Validation after epoch 0: 2 bad of 10 videos') == 1
+    for report in ('after_train_epoch', 'after_val_epoch'):
+        for rank in (0, 1):
+            assert done.stdout.count(f'STOP {report} {rank} 2 of the 10 videos') == 1
+
+
+def held_out_config(folder, **dataset):
+    """Config with four sound held-out videos and an empty one."""
+    extra = f"\nval_dataloader['dataset'].update({dataset!r})\n"
+    path = make_config(folder, num_train=4, extra=extra)
+    (folder / 'videos' / 'empty.mp4').write_bytes(b'')
+    with (folder / 'val.txt').open('a') as lines:
+        lines.write('empty.mp4 0\n')
+    return path
+
+
+def test_a_bad_held_out_video_is_named_and_training_goes_on(tmp_path):
+    config = held_out_config(tmp_path, on_error='skip', max_bad_share=0.2)
+    done = train(config, '--work-dir', tmp_path / 'work', cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    for epoch in (1, 2):
+        head = f'Validation after epoch {epoch}: 1 bad of 5 videos (20.0%), each replaced by'
+        assert done.stdout.count(head) == 1
+    assert done.stdout.count('empty.mp4: the file is empty (0 bytes)') == 2  # once per epoch
+    assert len([line for line in scalars(tmp_path / 'work') if 'ssl/loss' in line]) == 2
+
+
+def test_too_many_bad_held_out_videos_stop_training(tmp_path):
+    config = held_out_config(tmp_path, on_error='skip', max_bad_share=0.1)
+    done = train(config, '--work-dir', tmp_path / 'work', cwd=tmp_path)
+    assert done.returncode != 0
+    assert '1 of the 5 videos' in last_line(done.stdout) and 'empty.mp4' in last_line(done.stdout)

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +14,12 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
-from mmssl_video.engine.atomic_files import AtomicLocalBackend, remove_partial, write_atomic
+from mmssl_video.atomic_files import (
+    AtomicLocalBackend,
+    open_atomic,
+    remove_partial,
+    write_atomic,
+)
 from mmssl_video.engine.hooks.checkpoint import _validation_follows
 
 
@@ -189,10 +196,28 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
     assert (tmp_path / 'new folder' / 'file').read_bytes() == b'second'
     assert (tmp_path / 'text').read_text(encoding='utf-8') == 'größer'
     assert os.listdir(tmp_path / 'new folder') == ['file']
-    (tmp_path / '.epoch_3.pth.partial').touch()
+    with pytest.raises(KeyboardInterrupt), open_atomic(tmp_path / 'text') as file:
+        file.write(b'half')
+        raise KeyboardInterrupt
+    assert (tmp_path / 'text').read_text(encoding='utf-8') == 'größer'
+    assert sorted(os.listdir(tmp_path)) == ['new folder', 'text']
+
+
+def test_two_writers_do_not_mix(tmp_path):
+    with open_atomic(tmp_path / 'file') as one, open_atomic(tmp_path / 'file') as two:
+        one.write(b'longer')
+        two.write(b'short')
+    assert (tmp_path / 'file').read_bytes() == b'longer'  # renamed last
+
+
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     (tmp_path / 'epoch_3.pth').touch()
-    assert remove_partial(tmp_path) == [tmp_path / '.epoch_3.pth.partial']
-    assert (tmp_path / 'epoch_3.pth').exists()
+    code = ('import os, sys\nfrom mmssl_video.atomic_files import open_atomic\n'
+            'with open_atomic(sys.argv[1]) as file:\n    os._exit(9)')
+    done = subprocess.run([sys.executable, '-c', code, str(tmp_path / 'epoch_4.pth')])
+    assert done.returncode == 9
+    (removed,) = remove_partial(tmp_path)
+    assert removed.name.startswith('.epoch_4.pth.') and os.listdir(tmp_path) == ['epoch_3.pth']
 
 
 def test_ssl_metric_averages_over_samples():

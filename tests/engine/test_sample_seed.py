@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 import torch
 from helpers.videos import numbered_frames, write_video
-from mmengine.dataset import DefaultSampler, RepeatDataset, pseudo_collate
+from mmengine.dataset import (
+    ClassBalancedDataset,
+    ConcatDataset,
+    DefaultSampler,
+    RepeatDataset,
+    pseudo_collate,
+)
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
-from torch.utils.data import ConcatDataset
+from torch.utils.data import ConcatDataset as TorchConcatDataset
+from torch.utils.data import Subset
 
 from mmssl_video.datasets.video_list import VideoListDataset
 from mmssl_video.engine.hooks.sample_seed import SampleSeedHook, video_list_datasets
@@ -45,9 +52,9 @@ def video_list(tmp_path_factory):
 
 
 def runner(video_list, work_dir, epochs, num_workers=0, run_seed=7, train_cfg=None,
-           load_from=None, **dataset):
-    data = VideoListDataset(str(video_list), PIPELINE, dict(video=str(video_list.parent)),
-                            **dataset)
+           load_from=None, wrap=lambda data: data, **dataset):
+    data = wrap(VideoListDataset(str(video_list), PIPELINE, dict(video=str(video_list.parent)),
+                                 **dataset))
     return Runner(
         model=Recorder(), work_dir=str(work_dir), default_scope='mmaction',
         train_dataloader=dict(batch_size=2, num_workers=num_workers, dataset=data,
@@ -99,9 +106,25 @@ def test_iteration_loops_are_refused(video_list, tmp_path):
         run.train()
 
 
+def test_wrappers_that_repeat_samples_are_refused(video_list, tmp_path):
+    for name, wrap in (('plain', lambda data: RepeatDataset(data, 2)),
+                       ('balanced', lambda data: ClassBalancedDataset(data, 1e-3)),
+                       ('inside', lambda data: TorchConcatDataset([data, RepeatDataset(data, 2)]))):
+        run = runner(video_list, tmp_path / name, 1, wrap=wrap)
+        with pytest.raises(RuntimeError, match='Dataset around VideoListDataset would give'):
+            run.train()
+        assert run.model.seen == []
+
+
+def test_concatenated_lists_train(video_list, tmp_path):
+    run = runner(video_list, tmp_path, 2, wrap=lambda data: ConcatDataset([data, data]))
+    run.train()
+    assert sum(len(batch) for batch, *_ in run.model.seen) == 12
+
+
 def test_datasets_are_found_inside_wrappers(video_list):
     data = [VideoListDataset(str(video_list), PIPELINE, dict(video=str(video_list.parent)))
             for _ in range(2)]
-    assert video_list_datasets(ConcatDataset([RepeatDataset(data[0], 2), data[1]])) == data
+    assert video_list_datasets(TorchConcatDataset([Subset(data[0], [0]), data[1]])) == data
     assert video_list_datasets(None) == [] and video_list_datasets([1, 2]) == []
     assert SampleSeedHook.priority == 'VERY_HIGH'

@@ -45,11 +45,18 @@ def test_usage_is_reported():
     assert stats['memory/usage_entropy'].item() == pytest.approx(0, abs=1e-5)
     assert stats['memory/dead_slots'].item() == pytest.approx(7 / 8)
     assert not any('usage' in key for key in memory.state_dict())
-    memory.eval()
-    with torch.no_grad():
-        memory.mlp[2].bias[3] = -50
-    memory(torch.randn(10, 6))
-    assert memory.statistics()['memory/dead_slots'].item() == pytest.approx(7 / 8)
+    assert memory.eval().statistics() == {}
+
+
+def test_usage_is_a_running_mean_that_starts_at_the_first_batch():
+    memory = CompressiveMemory(6, 4, num_slots=8, usage_momentum=0.9, init_gain=3.)
+    first, second = torch.randn(10, 6), torch.randn(10, 6)
+    expected = memory.address(first).mean(0)
+    torch.testing.assert_close(memory.usage, expected.detach())
+    expected = 0.9 * expected + 0.1 * memory.address(second).mean(0)
+    torch.testing.assert_close(memory.usage, expected.detach())
+    memory.eval().address(first)
+    torch.testing.assert_close(memory.usage, expected.detach())
 
 
 def test_too_few_slots():

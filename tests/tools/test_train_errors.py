@@ -53,6 +53,21 @@ CASES = {
     'fewer videos than a batch': (
         'tiny.py --cfg-options train_dataloader.batch_size=9',
         'no batch to train on: the 8 videos of a process do not fill one of 9'),
+    'learning rate that is no number': (
+        'tiny.py --cfg-options optim_wrapper.optimizer.lr=fast',
+        r"optim_wrapper\.optimizer\.lr must be a number of at least 0, not 'fast'$"),
+    'step beyond the pipeline': (
+        f'tiny.py --cfg-options {PIPELINE}.12.num_frames=1',
+        f'--cfg-options {PIPELINE}.12.num_frames: {PIPELINE} is a list of 9 items and has no item '
+        r'12 \(they count from 0\)$'),
+    'name of an item of a list': (
+        f'tiny.py --cfg-options {PIPELINE}.stride=1', 'list of 9 items and has no item stride'),
+    'number in a list': ('tiny.py --cfg-options model.data_preprocessor.mean.0=1',
+                         'an item of a list cannot be replaced; .* the whole model.data_prep'),
+    'name below a number': ('tiny.py --cfg-options model.pred_steps.x=1',
+                            r'--cfg-options model\.pred_steps\.x: model.pred_steps is 2, so there'),
+    'weights from a storage': ('tiny.py --cfg-options load_from=s3://bucket/a.pth',
+                               'checkpoint s3://bucket/a.pth is not a file .* download the file'),
     'no batch size': ('tiny.py --cfg-options train_dataloader.batch_size=0',
                       'train_dataloader.batch_size must be a whole number of at least 1, not 0'),
     'no epochs': ('tiny.py --cfg-options train_cfg.max_epochs=0',

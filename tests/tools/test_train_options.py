@@ -50,6 +50,23 @@ def test_options_may_be_dicts(config_of):
     assert cfg.model.backbone.depth == 34
 
 
+def test_options_for_a_copied_pipeline_are_pointed_out(config_of, capsys):
+    config_of('--cfg-options', 'val_pipeline.1.stride=2', 'train_dataloader.num_workers=0')
+    printed = ''.join(capsys.readouterr()).strip()
+    assert printed.endswith('--cfg-options val_pipeline.1.stride changes nothing: the data loaders '
+                            'hold copies of val_pipeline; set '
+                            'val_dataloader.dataset.pipeline.1.stride')
+    assert '\n' not in printed
+
+
+def test_options_of_nested_dicts_and_lists(config_of):
+    cfg = config_of('--cfg-options', "model.backbone=dict(_delete_=True,type='A')", 'new.key=1',
+                    "train_dataloader.dataset.pipeline.1=dict(stride=5)")['cfg']
+    assert cfg.model.backbone == dict(type='A') and cfg.new.key == 1
+    assert cfg.train_dataloader.dataset.pipeline[1].stride == 5
+    assert cfg.train_dataloader.dataset.pipeline[1].type == 'SampleWindow'
+
+
 @pytest.mark.parametrize('number', ['-1', '1.5', 'x', str(2**32)])
 def test_seeds_are_whole_numbers(config_of, number, capsys):
     with pytest.raises(SystemExit):

@@ -16,11 +16,13 @@ val_dataloader = dict(
     batch_size=8,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    # Lists are sorted by class; a batch of one class would be harder to tell apart.
+    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='VideoListDataset',
         ann_file='data/demo/test.txt',
         data_prefix=dict(video='data/demo/videos'),
         pipeline={{_base_.val_pipeline}},
-        test_mode=True))
+        test_mode=True,
+        on_error='skip'))
 val_evaluator = dict(type='SSLMetric')

@@ -18,12 +18,14 @@ val_dataloader = dict(
     batch_size=8,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    # Lists are sorted by class; a batch of one class would be harder to tell apart.
+    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='VideoListDataset',
         ann_file='data/ut_interaction/test.txt',
         data_prefix=dict(video='data/ut_interaction'),
         pipeline=[dict(step, stride=2) if step['type'] == 'SampleWindow' else step
                   for step in _base_.val_pipeline],
-        test_mode=True))
+        test_mode=True,
+        on_error='skip'))
 val_evaluator = dict(type='SSLMetric')

@@ -13,8 +13,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop
 
 from mmssl_video import compat
-
-from ..atomic_files import remove_partial, write_atomic
+from mmssl_video.atomic_files import remove_partial, write_atomic
 
 _PENDING = 'pending_validation'  # the log prints every info whose name begins with train or val
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from mmaction.registry import HOOKS
+from mmengine.dataset import ClassBalancedDataset, RepeatDataset
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop
@@ -16,11 +18,17 @@ from mmssl_video.datasets.video_list import VideoListDataset
 
 
 def video_list_datasets(dataset) -> list[VideoListDataset]:
-    """The ``VideoListDataset`` objects inside a dataset and its wrappers (Repeat, Concat …)."""
-    if isinstance(dataset, VideoListDataset):
-        return [dataset]
+    """The ``VideoListDataset`` objects inside a dataset and its wrappers (Concat, Subset …)."""
+    return [part for part in _parts(dataset) if isinstance(part, VideoListDataset)]
+
+
+def _parts(dataset) -> Iterator:
+    """A dataset and all that it wraps, from the outside inwards."""
+    yield dataset
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    return [found for part in inner if part is not None for found in video_list_datasets(part)]
+    for part in inner:
+        if part is not None:
+            yield from _parts(part)
 
 
 @HOOKS.register_module()
@@ -36,7 +44,8 @@ class SampleSeedHook(Hook):
             ``seed=None`` gets it too.
 
     Raises:
-        RuntimeError: The training loop counts iterations: it has no epochs to seed by.
+        RuntimeError: The training loop counts iterations: it has no epochs to seed by. Or a wrapper
+            gives a sample more than once in an epoch, each time with the same augmentations.
     """
 
     priority = 'VERY_HIGH'
@@ -51,11 +60,23 @@ class SampleSeedHook(Hook):
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             raise RuntimeError('SampleSeedHook needs a training loop by epochs: set '
                                "train_cfg = dict(by_epoch=True, max_epochs=…).")
+        self._refuse_repeats(runner.train_loop.dataloader.dataset)
         for loop in (runner.train_loop, runner.val_loop):
             dataloader = getattr(loop, 'dataloader', None)
             for dataset in video_list_datasets(getattr(dataloader, 'dataset', None)):
                 if not dataset.seed_is_set:
                     dataset.set_seed(self._run_seed(runner))
+
+    @staticmethod
+    def _refuse_repeats(dataset) -> None:
+        for part in _parts(dataset):
+            if isinstance(part, (RepeatDataset, ClassBalancedDataset)) and (
+                    video_list_datasets(part)):
+                raise RuntimeError(
+                    f'{type(part).__name__} around VideoListDataset would give a video several '
+                    'times in an epoch, each time with the same augmentations, which depend on '
+                    'seed, epoch and sample index: leave it out of train_dataloader.dataset and '
+                    'train for more epochs (more lines for a video in the list are drawn apart).')
 
     def before_train_epoch(self, runner) -> None:
         for dataset in video_list_datasets(runner.train_loop.dataloader.dataset):

@@ -44,8 +44,8 @@ class CompressiveMemory(Predictor):
         self.usage_momentum = usage_momentum
         self.mlp = orthogonal_mlp(in_channels, hidden_channels or in_channels, num_slots, init_gain)
         self.memory = nn.Parameter(torch.randn(num_slots, out_channels))
-        # Only watched, never used by the model, hence no part of a checkpoint.
-        self.register_buffer('usage', torch.full((num_slots,), 1 / num_slots), persistent=False)
+        # Running mean of p in training: only watched, never used, hence no part of a checkpoint.
+        self.register_buffer('usage', torch.zeros(num_slots), persistent=False)
 
     def address(self, context: torch.Tensor) -> torch.Tensor:
         """Probability of each slot, Eq. (3): ``[..., in_channels]`` to ``[..., num_slots]``."""
@@ -53,19 +53,23 @@ class CompressiveMemory(Predictor):
         if self.training:
             with torch.no_grad():
                 mean = probability.flatten(0, -2).mean(0).to(self.usage.dtype)
-                self.usage.lerp_(mean, 1 - self.usage_momentum)
+                is_first = (self.usage.sum() == 0).to(mean.dtype)
+                self.usage.lerp_(mean, torch.clamp(is_first, min=1 - self.usage_momentum))
         return probability
 
     def predict(self, context: torch.Tensor) -> torch.Tensor:
         return self.address(context) @ self.memory
 
     def statistics(self) -> dict[str, torch.Tensor]:
-        """Usage of the memory, from the running mean of p in training.
+        """Usage of the memory, from the running mean of p since training began or was resumed.
 
         Returns:
             ``memory/usage_entropy``: entropy of the mean p over log(num_slots), 1 when all slots
             are used alike; ``memory/dead_slots``: share of slots read ten times less than that.
+            Nothing outside training, where there is no running mean to speak of.
         """
+        if not self.training:
+            return {}
         usage = self.usage / self.usage.sum()
         entropy = torch.special.entr(usage).sum() / torch.log(usage.new_tensor(self.num_slots))
         return {'memory/usage_entropy': entropy,

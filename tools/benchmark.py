@@ -230,7 +230,8 @@ def step(args: argparse.Namespace) -> Iterator[Result]:
     torch.set_num_threads(os.cpu_count() or 1)
     model = MODELS.build(Config.fromfile(args.config).model)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    spatial = [module for module in model.modules() if getattr(module, 'is_spatial', False)]
+    spatial = [module for module in model.modules() if getattr(module, 'is_spatial', False)
+               and not module.is_pointwise]
 
     def train(clips):
         optimizer.zero_grad()

@@ -16,17 +16,24 @@ _NORM_NAMES = {'BN': 'BN3d', 'BN3d': 'BN3d', 'IN': 'IN3d', 'IN3d': 'IN3d', 'Sync
 
 
 class Conv3d(nn.Conv3d):
-    """A 3D convolution without bias that runs 1 x k x k kernels as 2D convolutions over the frames.
+    """A 3D convolution without bias that takes the shortest way through the kernels.
 
-    Weights keep the 3D layout. On ``channels_last_3d`` maps the frames fold into the batch
-    without a copy, and the 2D kernels are faster than the 3D ones (``tools/benchmark.py step``).
+    Weights keep the 3D layout. 1 x k x k kernels run as 2D convolutions: on ``channels_last_3d``
+    maps the frames fold into the batch without a copy. 1 x 1 x 1 kernels run as matrix products;
+    oneDNN's own kernel for their weight gradient (seen in torch 2.13 with AVX-512) writes out of
+    bounds when channels are few and threads several. ``tools/benchmark.py step`` shows the speed.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, bias=False)
+        self.is_pointwise = self.kernel_size == (1, 1, 1)
         self.is_spatial = self.kernel_size[0] == 1 and self.stride[0] == 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.is_pointwise:
+            step_t, step_h, step_w = self.stride
+            x = x[:, :, ::step_t, ::step_h, ::step_w]
+            return F.linear(x.movedim(1, -1), self.weight.flatten(1)).movedim(-1, 1)
         if not self.is_spatial:
             return super().forward(x)
         return _per_frame(x, lambda frames: F.conv2d(

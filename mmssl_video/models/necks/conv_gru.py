@@ -29,6 +29,12 @@ class ConvGRUCell(BaseModule):
             nn.init.zeros_(gate.bias)
             self.add_module(name, gate)
 
+    def _convolve(self, x, weight, bias=None):
+        if self.padding:
+            return F.conv2d(x, weight, bias, padding=self.padding)
+        # A kernel of 1 is a matrix product, which beats the convolution on maps this small.
+        return F.linear(x.movedim(1, -1), weight.flatten(1), bias).movedim(-1, 1)
+
     def forward(self, x: torch.Tensor, hidden: torch.Tensor, dropout: float) -> torch.Tensor:
         """Run the layer over a sequence.
 
@@ -43,8 +49,8 @@ class ConvGRUCell(BaseModule):
         gates = (self.reset_gate, self.update_gate, self.out_gate)
         weights = [gate.weight.split([self.in_channels, self.hidden_channels], 1)
                    for gate in gates]
-        from_input = F.conv2d(x.flatten(0, 1), torch.cat([w[0] for w in weights]),
-                              torch.cat([gate.bias for gate in gates]), padding=self.padding)
+        from_input = self._convolve(x.flatten(0, 1), torch.cat([w[0] for w in weights]),
+                                    torch.cat([gate.bias for gate in gates]))
         from_input = from_input.unflatten(0, x.shape[:2])
         hidden_weight = torch.cat([weights[0][1], weights[1][1]])
         states = []
@@ -52,9 +58,8 @@ class ConvGRUCell(BaseModule):
             x_reset_update, x_out = from_input[:, step].split(
                 [2 * self.hidden_channels, self.hidden_channels], 1)
             reset, update = torch.sigmoid(
-                x_reset_update + F.conv2d(hidden, hidden_weight, padding=self.padding)).chunk(2, 1)
-            out = torch.tanh(
-                x_out + F.conv2d(reset * hidden, weights[2][1], padding=self.padding))
+                x_reset_update + self._convolve(hidden, hidden_weight)).chunk(2, 1)
+            out = torch.tanh(x_out + self._convolve(reset * hidden, weights[2][1]))
             hidden = F.dropout((1 - update) * hidden + update * out, dropout, self.training)
             states.append(hidden)
         return torch.stack(states, 1)

@@ -117,10 +117,8 @@ def test_slurm_script_without_slurm(tmp_path):
 def test_the_cause_is_named_and_not_its_consequence(tmp_path):
     """Process 1 fails on its own; process 0 waits for it and fails later, of the lost partner."""
     (tmp_path / 'one_fails.py').write_text('''
-import importlib.util, os, time
-spec = importlib.util.spec_from_file_location('cli', os.environ['CLI'])  # spares the imports
-cli = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(cli)
+import os, time
+from mmssl_video.apis import cli
 def main():
     if os.environ['LOCAL_RANK'] == '1':
         raise FileNotFoundError('list of process 1 is missing')
@@ -129,7 +127,7 @@ def main():
     raise ConnectionError('connection closed by peer')
 cli.run(main)''')
     done = run('python', TOOLS / 'lib' / 'launch.py', '--standalone', '--nproc_per_node=2',
-               'one_fails.py', cwd=tmp_path, CLI=str(REPO / 'mmssl_video' / 'apis' / 'cli.py'))
+               'one_fails.py', cwd=tmp_path)
     assert done.returncode == 1
     assert last_line(done.stdout) == 'error: list of process 1 is missing'
     assert done.stdout.count('error: ') == 1

@@ -52,7 +52,8 @@ def parse_args() -> argparse.Namespace:
                         help='pre-training config (default: memdpc_demo.py)')
     parser.add_argument('--epochs', type=int, help='pre-training epochs (default: as many as see '
                         'the number of clips that the config sees on the demo videos)')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=int, default=0, help='of the training, the random encoder '
+                        'and the split of your own videos (default: 0)')
     return parser.parse_args()
 
 
@@ -66,7 +67,7 @@ def main() -> None:
     check_work_dir(out)
 
     heading(1, 'Videos')
-    data = demo_data(DEMO_FOLDER, args.seed) if args.videos is None else own_data(
+    data = demo_data(DEMO_FOLDER) if args.videos is None else own_data(
         Path(args.videos), out / 'lists', args.seed)
     cfg = pretraining_config(args, data, out)
     check_same_run(out / 'settings.json', dict(
@@ -100,14 +101,14 @@ def heading(number: int, text: str) -> None:
     print(f'\n== {number}/3 {text}', flush=True)
 
 
-def demo_data(folder: Path, seed: int) -> dict:
+def demo_data(folder: Path) -> dict:
     """Make the demo videos, unless they are there."""
 
     def progress(done, total):
         if done * 4 // total > (done - 1) * 4 // total:
             print(f'{done}/{total} demo videos made', flush=True)
 
-    make_demo_videos(folder, seed=seed, workers=os.cpu_count() or 1, progress=progress)
+    make_demo_videos(folder, workers=os.cpu_count() or 1, progress=progress)
     print(f'Demo videos are in {folder}.')
     lists = {name: folder / f'{name}.txt' for name in ('train', 'test')}
     return dict(

@@ -1,14 +1,5 @@
-# Clips of 40 frames at stride 3, re-labelled as 8 blocks of 5, at 128 x 128.
+# Clips of 40 frames at stride 3, re-labelled as 8 blocks of 5, at 128 x 128; labels are not used.
 # Crop and flip are drawn once per clip, colour once per frame (DPC section 3.5, MemDPC section 5.2).
-_draw = [
-    dict(type='RandomResizedCrop', area_range=(0.5, 1.0), aspect_ratio_range=(3 / 4, 4 / 3)),
-    dict(type='Resize', scale=(224, 224), keep_ratio=False),
-    dict(type='Resize', scale=(128, 128), keep_ratio=False),
-    dict(type='Flip', flip_ratio=0.5),
-    dict(type='VideoRandomGray', p=0.25, mode='channel', consistent='frame'),
-    dict(type='VideoColorJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.25,
-         consistent='frame'),
-]
 _pack = [
     dict(type='SplitBlocks', num_blocks=8),
     dict(type='FormatShape', input_format='NCTHW'),
@@ -18,7 +9,13 @@ train_pipeline = [
     dict(type='VideoInit'),
     dict(type='SampleWindow', num_frames=40, stride=3, mode='random', short='loop'),
     dict(type='DecodeFrames'),
-    *_draw,
+    dict(type='RandomResizedCrop', area_range=(0.5, 1.0), aspect_ratio_range=(3 / 4, 4 / 3)),
+    dict(type='Resize', scale=(224, 224), keep_ratio=False),
+    dict(type='Resize', scale=(128, 128), keep_ratio=False),
+    dict(type='Flip', flip_ratio=0.5),
+    dict(type='VideoRandomGray', p=0.25, mode='channel', consistent='frame'),
+    dict(type='VideoColorJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.25,
+         consistent='frame'),
     *_pack,
 ]
 val_pipeline = [
@@ -30,4 +27,22 @@ val_pipeline = [
     dict(type='Resize', scale=(128, 128), keep_ratio=False),
     *_pack,
 ]
-del _draw, _pack
+del _pack
+
+# A dataset adds its lists and folders.
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type='VideoListDataset', pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=8,
+    persistent_workers=True,
+    # Lists are sorted by class; a batch of one class would be harder to tell apart.
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='VideoListDataset', pipeline=val_pipeline, test_mode=True, on_error='skip'))
+val_evaluator = dict(type='SSLMetric')

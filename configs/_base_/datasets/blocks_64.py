@@ -1,31 +1,14 @@
-# Clips of 40 frames at stride 3, re-labelled as 8 blocks of 5, at 64 x 64.
-# Crop and flip are drawn once per clip, colour once per frame (DPC section 3.5, MemDPC section 5.2).
-_draw = [
-    dict(type='RandomResizedCrop', area_range=(0.5, 1.0), aspect_ratio_range=(3 / 4, 4 / 3)),
-    dict(type='Resize', scale=(64, 64), keep_ratio=False),
-    dict(type='Flip', flip_ratio=0.5),
-    dict(type='VideoRandomGray', p=0.25, mode='channel', consistent='frame'),
-    dict(type='VideoColorJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.25,
-         consistent='frame'),
-]
-_pack = [
-    dict(type='SplitBlocks', num_blocks=8),
-    dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs'),
-]
+# As blocks_128.py, at 64 x 64 for small videos (cropped and resized once) and two CPU cores.
+_base_ = 'blocks_128.py'
+
+_size = {(224, 224): (64, 64), (-1, 256): (-1, 72)}
 train_pipeline = [
-    dict(type='VideoInit'),
-    dict(type='SampleWindow', num_frames=40, stride=3, mode='random', short='loop'),
-    dict(type='DecodeFrames'),
-    *_draw,
-    *_pack,
-]
+    dict(step, scale=_size[step['scale']]) if step.get('scale') in _size else step
+    for step in _base_.train_pipeline if step.get('scale') != (128, 128)]
 val_pipeline = [
-    dict(type='VideoInit'),
-    dict(type='SampleWindow', num_frames=40, stride=3, mode='center', short='loop'),
-    dict(type='DecodeFrames'),
-    dict(type='Resize', scale=(-1, 72)),
-    dict(type='CenterCrop', crop_size=64),
-    *_pack,
-]
-del _draw, _pack
+    dict(step, scale=_size[step['scale']]) if step.get('scale') in _size else
+    dict(step, crop_size=64) if 'crop_size' in step else step
+    for step in _base_.val_pipeline if step.get('scale') != (128, 128)]
+del _size
+train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(pipeline=val_pipeline))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 import torch
@@ -37,12 +36,7 @@ def parse_args():
                         help='leave unreadable videos out and name them, or stop at the first')
     parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights')
     parser.add_argument('--device', help='such as cpu or cuda:1')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.local_rank is not None:
-        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return cli.parse_launched(parser)
 
 
 def main():

@@ -101,6 +101,19 @@ class ConfigOptions(DictAction):
         setattr(namespace, self.dest, options)
 
 
+def parse_launched(parser: argparse.ArgumentParser,
+                   argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line of a tool that several processes may run; sets ``LOCAL_RANK``."""
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='how several processes are started (the dist and slurm scripts set '
+                        'it)')
+    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.local_rank is not None:
+        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
 def is_explicit(error: BaseException) -> bool:
     """Whether the error is about the user's files or settings, and not a fault of the program."""
     if isinstance(error, (OSError, SyntaxError, ModuleNotFoundError)):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import math
-import os
 from pathlib import Path
 
 import torch
@@ -61,13 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         '(default: the GPU where there is one)')
     parser.add_argument('--cfg-options', nargs='+', action=cli.ConfigOptions, metavar='KEY=VALUE',
                         help='change settings of the config, as in evaluation.dataset=mine')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-                        help='how several processes are started (dist_test.sh sets it)')
-    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    if args.local_rank is not None:
-        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return cli.parse_launched(parser, argv)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -55,13 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='use deterministic algorithms, slower')
     parser.add_argument('--cfg-options', nargs='+', action=cli.ConfigOptions, metavar='KEY=VALUE',
                         help='change settings of the config, as in model.pred_steps=4')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-                        help='how several processes are started (dist_train.sh sets it)')
-    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    if args.local_rank is not None:
-        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return cli.parse_launched(parser, argv)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.tiny_run import environment
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer, MessageHub
 
+from helpers.tiny_run import environment
 from mmssl_video import compat
 
 

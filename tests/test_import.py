@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.tiny_run import environment
 from mmaction import registry
 from mmengine.config import Config
 
 import mmssl_video
+from helpers.tiny_run import environment
 
 
 def python(code: str) -> subprocess.CompletedProcess:

@@ -8,9 +8,9 @@ import zipfile
 from email.parser import Parser
 
 import pytest
-from helpers.tiny_run import REPO, environment, last_line, run
 
 import mmssl_video
+from helpers.tiny_run import REPO, environment, last_line, run
 
 PARTS = ('mmssl_video', 'configs', 'requirements', 'setup.py', 'pyproject.toml', 'MANIFEST.in',
          'LICENSE', 'README.md')

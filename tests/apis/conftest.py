@@ -1,4 +1,5 @@
 import pytest
+
 from helpers.probe_set import make_probe_set
 
 

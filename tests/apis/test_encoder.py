@@ -4,10 +4,10 @@ import os
 
 import pytest
 import torch
-from helpers.probe_set import save_checkpoint
 from mmaction.registry import MODELS
 from mmengine.config import Config
 
+from helpers.probe_set import save_checkpoint
 from mmssl_video.apis import build_encoder, calibrate_batchnorm
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from helpers.videos import write_video
 from mmengine.config import Config
 
+from helpers.videos import write_video
 from mmssl_video.apis import FeatureSet, build_encoder, extract_features
 from mmssl_video.apis.views import (
     as_frames,

@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from helpers.tiny_run import environment
 from mmengine.config import Config
 
+from helpers.tiny_run import environment
 from mmssl_video.apis import build_encoder, extract_features, run_evaluation
 from mmssl_video.evaluation import get_protocol
 from mmssl_video.evaluation.report import FIELDS

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmaction.registry import MODELS
+
 from helpers.official_models import filled, model_shapes, save_official
 from helpers.probe_set import make_probe_set
 from helpers.tiny_run import make_config
-from mmaction.registry import MODELS
-
 from mmssl_video.apis import FeatureSet
 from mmssl_video.apis.views import view_pipeline
 from mmssl_video.checkpoints import (

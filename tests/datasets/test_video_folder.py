@@ -4,9 +4,9 @@ import os
 from collections import Counter
 
 import pytest
-from helpers.videos import numbered_frames, write_video
 from mmaction.registry import DATASETS
 
+from helpers.videos import numbered_frames, write_video
 from mmssl_video.datasets.video_folder import scan_video_folder, split_entries, write_lists
 
 

@@ -12,14 +12,14 @@ import av
 import cv2
 import numpy as np
 import pytest
+from mmaction.registry import TRANSFORMS
+
 from helpers.videos import (
     numbered_frames,
     read_number,
     stream_copy_cut,
     write_video,
 )
-from mmaction.registry import TRANSFORMS
-
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.transforms.video_io import VideoSource
 

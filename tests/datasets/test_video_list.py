@@ -8,11 +8,11 @@ import random
 import numpy as np
 import pytest
 import torch
-from helpers.videos import numbered_frames, write_video
 from mmaction.registry import DATASETS
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
+from helpers.videos import numbered_frames, write_video
 from mmssl_video.datasets.errors import BadVideoError, ShortVideoError, TooManyBadVideosError
 from mmssl_video.datasets.seeding import derive_index, derive_seeds, seeded
 

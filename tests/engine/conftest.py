@@ -1,4 +1,5 @@
 import pytest
+
 from helpers.tiny_run import make_config
 
 

@@ -6,12 +6,12 @@ import textwrap
 
 import pytest
 import torch
-from helpers.tiny_run import last_line, make_config, scalars, train
-from helpers.videos import numbered_frames, write_video
 from mmengine.dataset import DefaultSampler, pseudo_collate
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
+from helpers.tiny_run import last_line, make_config, scalars, train
+from helpers.videos import numbered_frames, write_video
 from mmssl_video.datasets.errors import TooManyBadVideosError
 from mmssl_video.datasets.video_list import VideoListDataset
 

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 import torch
+
 from helpers.tiny_run import assert_same_weights, make_config, scalars
 from helpers.tool_stages import run_stages
 

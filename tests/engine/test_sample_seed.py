@@ -5,7 +5,6 @@ import random
 import numpy as np
 import pytest
 import torch
-from helpers.videos import numbered_frames, write_video
 from mmengine.dataset import (
     ClassBalancedDataset,
     ConcatDataset,
@@ -18,6 +17,7 @@ from mmengine.runner import Runner
 from torch.utils.data import ConcatDataset as TorchConcatDataset
 from torch.utils.data import Subset
 
+from helpers.videos import numbered_frames, write_video
 from mmssl_video.datasets.video_list import VideoListDataset
 from mmssl_video.engine.hooks.sample_seed import SampleSeedHook, video_list_datasets
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from helpers import official_models as official
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 
+from helpers import official_models as official
 from mmssl_video.checkpoints import (
     config_from_checkpoint,
     convert_file,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from helpers import official_models as official
 from helpers.parity_cases import CASES, Case
 

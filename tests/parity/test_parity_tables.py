@@ -6,8 +6,9 @@ import re
 import numpy as np
 import pytest
 import torch
-from helpers.parity_cases import CASES
 from mmaction.registry import PARAM_SCHEDULERS, TRANSFORMS
+
+from helpers.parity_cases import CASES
 
 TABLES = {origin: json.loads((CASES / f'{origin}_sampling_and_schedule.json').read_text())
           for origin in ('dpc', 'memdpc')}

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 import torch
+
 from helpers.tiny_run import (
     REPO,
     assert_same_weights,

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+
 from helpers.tiny_run import last_line, run
 from helpers.videos import write_video
-
 from mmssl_video.config_files import config_dir
 
 TOOL = config_dir().parent / 'tools' / 'quickstart.py'

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 import torch
+
 from helpers.probe_set import make_probe_set, save_checkpoint
 from helpers.tiny_run import REPO, last_line, run
-
 from mmssl_video.apis import cli
 from mmssl_video.apis.testing import main
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.tiny_run import environment, last_line, make_config, train
-from helpers.tool_stages import run_stages
 from mmengine.config import Config
 
+from helpers.tiny_run import environment, last_line, make_config, train
+from helpers.tool_stages import run_stages
 from mmssl_video.apis import cli
 
 PIPELINE = 'train_dataloader.dataset.pipeline'

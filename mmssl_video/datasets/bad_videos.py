@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 import weakref
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -34,7 +35,8 @@ class BadVideoRecord:
     """
 
     def __init__(self) -> None:
-        folder = tempfile.mkdtemp(prefix='mmssl_video_bad_')
+        # made with the first entry: most runs have none, and a killed one would leave it behind
+        folder = os.path.join(tempfile.gettempdir(), f'mmssl_video_bad_{uuid.uuid4().hex}')
         self.file = os.path.join(folder, 'bad_videos.jsonl')
         self._written = set()
         weakref.finalize(self, _remove, folder, os.getpid())
@@ -48,7 +50,7 @@ class BadVideoRecord:
             return False
         self._written.add(entry)
         line = (json.dumps(entry) + '\n').encode()
-        os.makedirs(os.path.dirname(self.file), exist_ok=True)  # /tmp may be swept in a long run
+        os.makedirs(os.path.dirname(self.file), mode=0o700, exist_ok=True)
         handle = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(handle, line)

@@ -12,9 +12,12 @@ from mmaction.registry import DATASETS, TRANSFORMS
 
 from mmssl_video.datasets.bad_videos import BadVideo, BadVideoRecord, by_path, too_many_message
 from mmssl_video.datasets.errors import BadVideoError, ShortVideoError, TooManyBadVideosError
+from mmssl_video.datasets.flow_format import SUFFIXES
 from mmssl_video.datasets.seeding import derive_index, seeded
 from mmssl_video.datasets.transforms.blocks import SplitBlocks
+from mmssl_video.datasets.transforms.flow import check_flow_pipeline
 from mmssl_video.datasets.transforms.sampling import SampleWindow
+from mmssl_video.datasets.transforms.temporal import TemporalTransform
 
 
 class _SharedNumbers:
@@ -51,10 +54,16 @@ class VideoListDataset(BaseActionDataset):
     be asked for there too, for the validation between epochs, which one file should not end; each
     validation then draws the same replacements.
 
+    **Optical flow** of the listed videos, made by ``tools/data/extract_flow.py``, is read with
+    ``modality='Flow'``, ``suffix='.flow.mp4'`` (or ``'.flow'``) and the folder of flows as
+    ``data_prefix``; list and pipeline stay as for RGB, without colours and with ``VideoFlip``.
+
     Args:
         ann_file: The list file (joined to ``data_root`` when relative).
         pipeline: Transforms.
         data_prefix: ``dict(video=FOLDER)`` to which the list's paths are joined.
+        modality: ``'RGB'`` or ``'Flow'``.
+        suffix: Is appended to every path of the list.
         num_classes: Labels must lie in ``[0, num_classes)`` or be -1. ``None``: any.
         classes: Class names, or a file with one name per line; sets ``num_classes``.
         test_mode: See above.
@@ -66,17 +75,21 @@ class VideoListDataset(BaseActionDataset):
             missing file is a bad video.
         **kwargs: As mmaction2's ``BaseActionDataset`` (``data_root``, ``indices``, …).
 
+    Samples carry ``filename``, ``label``, ``modality`` and, for naming a video whatever is read of
+    it, ``name``, its path in the list.
+
     Raises:
         FileNotFoundError: The list file, or files that it names, are not there.
         ValueError: A line is wrong, a label is out of range, the list is empty, an argument makes
-            no sense, or ``SplitBlocks`` does not divide the window of ``SampleWindow``.
+            no sense, ``SplitBlocks`` does not divide the window of ``SampleWindow``, temporal
+            augmentations drop more of it than they may, or a transform is not for flow.
     """
 
     def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
                  num_classes: int | None = None, classes: Sequence[str] | str | None = None,
                  test_mode: bool = False, seed: int | None = None, on_error: str | None = None,
                  max_bad_share: float = 0.05, check_files: bool = True, max_refetch: int = 100,
-                 **kwargs) -> None:
+                 modality: str = 'RGB', suffix: str = '', **kwargs) -> None:
         if on_error not in ('skip', 'raise', None):
             raise ValueError("VideoListDataset: on_error must be 'skip', 'raise' or None, got "
                              f'{on_error!r}')
@@ -85,6 +98,12 @@ class VideoListDataset(BaseActionDataset):
                              f'{max_bad_share!r}')
         if seed is not None and seed < 0:
             raise ValueError(f'VideoListDataset: seed must be at least 0, got {seed!r}')
+        if modality not in ('RGB', 'Flow'):
+            raise ValueError(f"VideoListDataset: modality must be 'RGB' or 'Flow', got "
+                             f'{modality!r}')
+        if modality == 'RGB' and suffix in SUFFIXES.values():
+            raise ValueError(f'VideoListDataset: suffix={suffix!r} names optical flow: set '
+                             "modality='Flow' as well")
         if isinstance(classes, str):
             if not osp.isfile(classes):
                 raise FileNotFoundError(f'VideoListDataset: the file of class names {classes!r} '
@@ -101,13 +120,14 @@ class VideoListDataset(BaseActionDataset):
         self.on_error = on_error or ('raise' if test_mode else 'skip')
         self.max_bad_share = max_bad_share
         self.check_files = check_files
+        self.suffix = suffix
         self.bad_record = BadVideoRecord()
         self._shared = _SharedNumbers(seed or 0, 0)
         # built here, since mmengine would look in its own registry where no default scope is set
         pipeline = [each if callable(each) else TRANSFORMS.build(each) for each in pipeline]
         super().__init__(ann_file, pipeline=pipeline, num_classes=num_classes,
                          data_prefix=dict(data_prefix or {'video': ''}), test_mode=test_mode,
-                         max_refetch=max_refetch, **kwargs)
+                         max_refetch=max_refetch, modality=modality, **kwargs)
         self._check_pipeline()
 
     # ---------------------------------------------------------------- the list
@@ -133,7 +153,8 @@ class VideoListDataset(BaseActionDataset):
         for number, line in enumerate(text.split('\n'), 1):
             if line.strip():
                 path, label = self._parse_line(line.strip(), number)
-                data_list.append(dict(filename=osp.join(prefix, path), label=label))
+                data_list.append(dict(filename=osp.join(prefix, path) + self.suffix, name=path,
+                                      label=label))
                 lines.append(number)
         if not data_list:
             raise ValueError(f'the list file {self.ann_file!r} names no videos.')
@@ -179,13 +200,19 @@ class VideoListDataset(BaseActionDataset):
                 f'{len(missing)} of the {len(paths)} videos named in {self.ann_file!r} are not '
                 f'there: {", ".join(missing[:3])}{more}. Paths in the list are joined to '
                 f'data_prefix video={prefix!r}: set that to the folder of the videos, or mend the '
-                'list (check_files=False treats missing files as bad videos).')
+                'list (check_files=False treats missing files as bad videos).'
+                + (' Flow is made by tools/data/extract_flow.py.' if self.modality == 'Flow'
+                   else ''))
 
     def _check_pipeline(self) -> None:
+        if self.modality == 'Flow':
+            check_flow_pipeline(self.pipeline.transforms)
         window = None
         for transform in self.pipeline.transforms:
             if isinstance(transform, SampleWindow):
                 window = transform.num_frames
+            elif isinstance(transform, TemporalTransform) and window is not None:
+                window = transform.frames_after(window)
             elif isinstance(transform, SplitBlocks) and window is not None:
                 transform.check_window(window)
                 window //= transform.num_blocks

@@ -1,5 +1,7 @@
 """Exact frames from video files: ``VideoInit`` opens one by path, ``DecodeFrames`` reads from it.
 
+Flow has readers of its own in ``flow.py``, which the same two transforms use.
+
 decord is fast but finds a frame by counting packets from a key frame, which is right only where
 every key frame starts afresh and packets are shown one to one. ``probe_video`` looks at the packets
 (no decoding, a few milliseconds) and tells which of three ways of reading is exact:
@@ -20,7 +22,7 @@ import os
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -31,6 +33,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mmssl_video.datasets.errors import BadVideoError
+from mmssl_video.datasets.flow_format import is_flow_comment
 
 try:
     import decord
@@ -59,6 +62,7 @@ class VideoProbe:
         way: ``'decord'``, ``'timestamps'`` or ``'sequential'``.
         times: Display times of the frames, ascending, in stream ticks (not for ``'sequential'``).
         keys: ``(display time, seek time)`` of the key frames, ascending (likewise).
+        comment: The comment in the file's metadata.
     """
 
     total_frames: int
@@ -66,6 +70,7 @@ class VideoProbe:
     way: str
     times: Sequence[int] = ()
     keys: Sequence[tuple] = ()
+    comment: str = ''
 
 
 class _Packet(NamedTuple):
@@ -208,6 +213,7 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
         if broken and not allow_truncated:
             raise BadVideoError(path, broken)
         fps = float(stream.average_rate or 0)
+        comment = container.metadata.get('comment', '')
         sound = packets[0].key and not broken
         shown = [packet for packet in packets if packet.shown]
         timed = (not any(packet.pts is None for packet in packets)
@@ -222,7 +228,7 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
                       and stream.codec_context.codec.canonical_name != 'av1')
             if all(counts[time] <= 1 for time, _ in keys):
                 return VideoProbe(len(shown), fps, 'decord' if simple else 'timestamps', times,
-                                  keys)
+                                  keys, comment)
         # In these containers a packet is a frame. Elsewhere it may be half of one, decoders drop
         # what comes before the first key frame, and what is left of a damaged file only decoding
         # tells.
@@ -230,7 +236,7 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
     total = len(shown) if exact else _count_frames(path, num_threads)
     if total == 0:
         raise BadVideoError(path, f'{broken or "damaged"}; no frame of it can be decoded')
-    return VideoProbe(total, fps, 'sequential')
+    return VideoProbe(total, fps, 'sequential', comment=comment)
 
 
 class VideoSource:
@@ -243,9 +249,11 @@ class VideoSource:
         allow_truncated: As in :func:`probe_video`.
 
     Raises:
-        BadVideoError: The file cannot be used; with ``decoder='decord'`` also when decord would
-            not be exact.
+        BadVideoError: The file cannot be used, or holds optical flow; with ``decoder='decord'``
+            also when decord would not be exact.
     """
+
+    _image = staticmethod(_rgb)  # frame as an array [H, W, 3] uint8
 
     def __init__(self, path, num_threads: int = 1, decoder: str = 'auto',
                  allow_truncated: bool = False) -> None:
@@ -253,12 +261,22 @@ class VideoSource:
         self.num_threads = num_threads
         self.decoder = decoder
         self.probe = probe_video(self.path, allow_truncated, num_threads)
+        self._check_contents()
         if decoder == 'decord' and self.probe.way != 'decord':
             raise BadVideoError(path, "decord does not find frames exactly in this file; use "
                                       "decoder='auto'")
 
     def __len__(self) -> int:
         return self.probe.total_frames
+
+    @property
+    def fps(self) -> float:
+        """Average frames per second; 0.0 when the file does not say."""
+        return self.probe.fps
+
+    def _check_contents(self) -> None:
+        if is_flow_comment(self.probe.comment):
+            raise BadVideoError(self.path, "holds optical flow: read it with modality='Flow'")
 
     def get_frames(self, indices: Sequence[int]) -> dict:
         """Read frames.
@@ -295,6 +313,30 @@ class VideoSource:
                                            f'for (last: {wanted[-1]}) cannot be decoded')
         return frames
 
+    def iter_frames(self) -> Iterator[np.ndarray]:
+        """All frames in their order, each decoded once: RGB uint8 arrays ``[H, W, 3]``.
+
+        Raises:
+            BadVideoError: Fewer frames can be decoded than the file promised.
+        """
+        done = 0
+        try:
+            with _open(self.path) as container:
+                stream = _video_stream(container)
+                _single_thread(stream, self.num_threads)
+                numbered = (enumerate(_decode(container, stream)) if self.probe.way == 'sequential'
+                            else self._from_key(container, stream, 0))
+                for number, frame in numbered:
+                    if number == done < len(self):  # else not shown (before a cut's start)
+                        yield self._image(frame)
+                        done += 1
+        except _DAMAGE as error:
+            if done < len(self):
+                raise BadVideoError(self.path, f'cannot be decoded ({_reason(error)})') from error
+        if done < len(self):
+            raise BadVideoError(self.path, f'damaged: only {done} of its {len(self)} frames can '
+                                           'be decoded')
+
     def _read_decord(self, wanted):
         reader = decord.VideoReader(self.path, num_threads=self.num_threads)
         if len(reader) != len(self):
@@ -308,7 +350,7 @@ class VideoSource:
             _single_thread(stream, self.num_threads)
             for index, frame in enumerate(_decode(container, stream)):
                 if index in missing:
-                    frames[index] = _rgb(frame)
+                    frames[index] = self._image(frame)
                 if index >= wanted[-1]:
                     break
         return frames
@@ -329,7 +371,7 @@ class VideoSource:
                 for number, frame in reader:
                     if number >= index:
                         if number == index:
-                            frames[index] = _rgb(frame)
+                            frames[index] = self._image(frame)
                         break
         return frames
 
@@ -353,12 +395,17 @@ class VideoSource:
                 yield number, frame
 
 
+# What opens a file of each modality; see transforms/flow.py for the other one.
+SOURCES = dict(RGB=VideoSource)
+
+
 @TRANSFORMS.register_module()
 class VideoInit(BaseTransform):
     """Open a video by its path and find out how many frames it has.
 
-    Required keys: ``filename``. Added keys: ``total_frames`` (int), ``avg_fps`` (float),
-    ``video_reader`` (:class:`VideoSource`).
+    Required keys: ``filename``, ``modality`` (``'RGB'`` if not there). Added keys: ``total_frames``
+    (int), ``avg_fps`` (float), ``video_reader`` (:class:`VideoSource`, or for ``'Flow'``
+    :class:`FlowVideo` or :class:`FlowFolder`, whose frames are (u, v, 128)).
 
     A truncated file (the header promises more than the file holds) is bad, unless
     ``allow_truncated=True``: then what can be decoded of it counts as the whole video.
@@ -366,7 +413,8 @@ class VideoInit(BaseTransform):
     Args:
         num_threads: Decoder threads per file.
         decoder: ``'auto'`` uses decord where it is exact and PyAV elsewhere; ``'pyav'`` always uses
-            PyAV (exact too); ``'decord'`` calls files bad on which decord is not exact.
+            PyAV (exact too); ``'decord'`` calls files bad on which decord is not exact. Flow is
+            always read by PyAV.
         allow_truncated: See above.
 
     Raises:
@@ -387,11 +435,12 @@ class VideoInit(BaseTransform):
         self.allow_truncated = allow_truncated
 
     def transform(self, results: dict) -> dict:
-        source = VideoSource(results['filename'], self.num_threads, self.decoder,
+        open_source = SOURCES[results.get('modality', 'RGB')]
+        source = open_source(results['filename'], self.num_threads, self.decoder,
                              self.allow_truncated)
         results['video_reader'] = source
         results['total_frames'] = len(source)
-        results['avg_fps'] = source.probe.fps
+        results['avg_fps'] = source.fps
         return results
 
     def __repr__(self) -> str:
@@ -404,8 +453,8 @@ class DecodeFrames(BaseTransform):
     """Read the sampled frames and let go of the reader.
 
     Required keys: ``video_reader``, ``frame_inds`` (int array, any shape). Added keys: ``imgs``
-    (list of RGB uint8 arrays ``[H, W, 3]``, in the order of ``frame_inds``), ``original_shape`` and
-    ``img_shape`` (H, W). Removed: ``video_reader``.
+    (list of uint8 arrays ``[H, W, 3]``, RGB or flow, in the order of ``frame_inds``),
+    ``original_shape`` and ``img_shape`` (H, W). Removed: ``video_reader``.
 
     A rotation in the file's metadata (phone videos) is applied, as players and decord do.
 

@@ -1,20 +1,23 @@
 """Testing from a config: ``python tools/test.py CONFIG CHECKPOINT``.
 
-A config with an ``evaluation`` part runs its probe protocols; any other runs mmengine's test loop,
-or its validation loop where the config has no ``test_dataloader`` (a pre-training config: the
-self-supervised loss and accuracies on held-out videos).
+A config with an ``evaluation`` part runs its probe protocols, one with a ``surprise`` part looks
+for failures by surprise (:mod:`.surprise`); any other runs mmengine's test loop
+(a classifier trained online: accuracies with baselines beside them), or its validation loop where
+the config has no ``test_dataloader`` (a pre-training config: the self-supervised loss and
+accuracies on held-out videos).
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import datetime
 import math
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import get_world_size, init_dist, is_main_process
+from mmengine.dist import all_gather_object, get_world_size, init_dist, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -28,12 +31,25 @@ from ..checkpoints import (
     load_full,
 )
 from ..engine.hooks import PredictionStepsHook
+from ..engine.hooks.sample_seed import video_list_datasets
 from ..evaluation.report import append_results, format_table, read_results
 from . import cli
+from .classification import (
+    check_test_labels,
+    class_scores,
+    classification_records,
+    set_num_blocks,
+    set_num_classes,
+)
 from .encoder import quiet
 from .probe import run_evaluation
-from .train import check_work_dir, load_config
-from .views import describe_views
+from .surprise import surprise_of_config
+from .train import check_blocks, check_work_dir, load_config
+from .unintentional import unintentional_records
+from .views import dataset_of, describe_views
+
+# Settings of a model that say how it is tested, not what was trained.
+_OF_THE_TEST = ('max_views', 'data_preprocessor.normalize_test')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -58,6 +74,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         'splits of the training set (default: 0)')
     parser.add_argument('--device', help='where to probe, such as cpu or cuda:1 '
                         '(default: the GPU where there is one)')
+    parser.add_argument('--dump', metavar='FILE.npz', help='write class probabilities, or features '
+                        'of a retrieval, to this file (for tools/fuse.py)')
+    parser.add_argument('--no-baselines', action='store_true',
+                        help='leave out chance-level and trivial features')
     parser.add_argument('--cfg-options', nargs='+', action=cli.ConfigOptions, metavar='KEY=VALUE',
                         help='change settings of the config, as in evaluation.dataset=mine')
     return cli.parse_launched(parser, argv)
@@ -72,15 +92,25 @@ def main(argv: list[str] | None = None) -> None:
     out = args.out or str(Path(cfg.work_dir) / 'results.json')
     read_results(out)  # an unusable results file must not cost a whole run
     check_work_dir(Path(out).parent, 'the folder', '--out')
+    if args.dump:
+        check_work_dir(Path(args.dump).parent, 'the folder', '--dump')
     try:
-        if cfg.get('evaluation') is not None:
-            if args.launcher != 'none':
-                compat.init_cpu_process_group(args.launcher)
-                if torch.cuda.is_available():
-                    init_dist(args.launcher)
+        if cfg.get('surprise') is not None:
+            unused = [name for name, value in (('--dump', args.dump),
+                                               ('--calibrate-bn', args.calibrate_bn)) if value]
+            if unused:
+                raise ValueError(f'{", ".join(unused)} is not for surprise: leave it out')
+            _init_evaluation(args.launcher)
+            records = surprise_of_config(
+                cfg, args.checkpoint, cfg.work_dir, results=out, seed=args.seed,
+                encoder_config=args.encoder_config, device=args.device)
+            text = format_table(records)
+        elif cfg.get('evaluation') is not None:
+            _init_evaluation(args.launcher)
             records = run_evaluation(
                 cfg, args.checkpoint, encoder_config=args.encoder_config, seed=args.seed,
-                device=args.device, calibrate_bn=args.calibrate_bn, out=out)
+                device=args.device, calibrate_bn=args.calibrate_bn, out=out, dump=args.dump,
+                baselines=False if args.no_baselines else None)
             text = format_table(records)
         else:
             unused = [name for name, value in (
@@ -89,15 +119,12 @@ def main(argv: list[str] | None = None) -> None:
             if unused:
                 raise ValueError(f'{", ".join(unused)} is for configs with an evaluation part, '
                                  f'which {args.config} does not have')
-            record = run_loop(cfg, args.checkpoint, args.seed, args.launcher, args.cfg_options)
+            records = run_loop(cfg, args.checkpoint, args.seed, args.launcher, args.cfg_options,
+                               dump=args.dump, baselines=not args.no_baselines)
             if is_main_process():
-                append_results(out, [record])
-            text = '\n'.join([f'{record["protocol"]} of {record["subject"]} on '
-                              f'{record["num_queries"]} videos ({record["split"]["query"]})']
-                             + [f'  {name:<32}{metric["value"]:.4f}'
-                                for name, metric in record['metrics'].items()]
-                             + [f'  {name:<32}{level:.4f}'
-                                for name, level in record['chance'].items()])
+                append_results(out, records)
+            text = (format_table(records) if records[0]['unit'] == 'percent'
+                    else _format_fractions(records[0]))
         if is_main_process():
             print(f'\n{text}\n\nresults are in {out}')
     finally:
@@ -105,8 +132,16 @@ def main(argv: list[str] | None = None) -> None:
             torch.distributed.destroy_process_group()
 
 
+def _init_evaluation(launcher):
+    if launcher != 'none':
+        compat.init_cpu_process_group(launcher)
+        if torch.cuda.is_available():
+            init_dist(launcher)
+
+
 def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str = 'none',
-             options: dict | None = None) -> dict:
+             options: dict | None = None, *, dump: str | Path | None = None,
+             baselines: bool = True) -> list[dict]:
     """Run mmengine's test loop, or the validation loop of a config without one.
 
     Args:
@@ -118,11 +153,16 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
             where the model is rebuilt from the checkpoint, which is done when its config has a
             model of the same type. Where a curriculum trained it (:class:`PredictionStepsHook`),
             it predicts as many blocks as in the checkpoint's epoch.
+        dump: File for the class probabilities of a classifier.
+        baselines: Put trivial features beside a classifier, unless its config says otherwise.
 
     Returns:
-        Record with ``metrics[name] = dict(value)``, as the loop's metrics name them, and in
-        ``chance`` the levels of :func:`shortcut_levels` for dense prediction. Its ``unit`` is
-        ``'fraction'``: accuracies and chance are shares from 0 to 1.
+        Of a config with a ``classification`` or ``unintentional`` part the records of
+        :func:`mmssl_video.apis.classification.classification_records` or
+        :func:`mmssl_video.apis.unintentional.unintentional_records`. Of any other, one record
+        with ``metrics[name] = dict(value)``, as the loop's metrics name them, and in ``chance`` the
+        levels of :func:`shortcut_levels` for dense prediction; its ``unit`` is ``'fraction'``:
+        accuracies and chance are shares from 0 to 1.
 
     Raises:
         ValueError: The config has no loop to run, or the checkpoint is of another model.
@@ -132,16 +172,34 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
     if kind is None or cfg.get('model') is None:
         raise ValueError(f'the config {cfg.filename or ""} has neither an evaluation part nor a '
                          'model with a test_dataloader or val_dataloader: there is nothing to test')
+    classifies = 'classification' in cfg
+    judged = classifies or 'unintentional' in cfg
+    if dump and not judged:
+        raise ValueError(f'--dump is for class scores and retrieval features, and a test with '
+                         f'{cfg.filename or "this config"} has neither')
     contents = None if checkpoint == 'random' else load_checkpoint_file(checkpoint)
-    if contents is not None and (contents.get('meta') or {}).get('cfg'):
+    trained, meta = None, (contents or {}).get('meta') or {}
+    if meta.get('cfg'):
         trained = config_from_checkpoint(contents, str(checkpoint))
-        if (trained.get('model') or {}).get('type') == cfg.model.type:
-            cfg.model = trained.model
-            if 'model.pred_steps' not in (options or {}):
-                _set_stage(cfg.model, trained, contents['meta'], checkpoint)
-            cfg.merge_from_dict({key: value for key, value in (options or {}).items()
-                                 if key.startswith('model.')})
+        held = (trained.get('model') or {}).get('type')
+        if held == cfg.model.type:
+            _use_trained_model(cfg, trained, meta, checkpoint, options or {})
+        elif judged:
+            raise ValueError(
+                f'{checkpoint} holds a {held}, not the trained {cfg.model.type} that this config '
+                'tests: test it with the config that trained it, or train with tools/train.py '
+                f'{Path(cfg.filename or "CONFIG").name} --pretrained {checkpoint}')
+    if classifies:
+        if 'num_blocks' in (trained or {}) and 'num_blocks' not in (options or {}):
+            cfg.num_blocks = trained.num_blocks
+        set_num_blocks(cfg)
+        if cfg.model.cls_head.get('num_classes') is None:
+            set_num_classes(cfg)
+        check_test_labels(cfg)
+    baselines = classifies and baselines and cfg.classification.get('baselines', True)
+    whole = copy.deepcopy(cfg)
     _only_test(cfg, kind)
+    check_blocks(cfg)
     cfg.setdefault('randomness', ConfigDict()).seed = seed
     cfg.load_from, cfg.resume = None, False
     if launcher != 'none':
@@ -157,24 +215,65 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
     else:
         load_full(model, contents, str(checkpoint))
     metrics = runner.test()
-    loader, dataset = runner.test_dataloader, cfg.test_dataloader.dataset
+    loader, dataset = runner.test_dataloader, dataset_of(cfg.test_dataloader)
+    subject = dict(subject='random' if contents is None else Path(checkpoint).name,
+                   checkpoint=None if contents is None else str(checkpoint), seed=seed)
+    if judged:
+        [metric] = [each for each in runner.test_loop.evaluator.metrics if hasattr(each, 'output')]
+        told = dict(trained=trained, meta=meta, unreadable=_unreadable(loader.dataset), **subject)
+        records = (classification_records(whole, metric, baselines=baselines, **told)
+                   if classifies else unintentional_records(whole, metric, **told))
+        if dump and is_main_process():
+            class_scores(metric, records[-1]).save(dump)
+        return records
     levels = {}
     if hasattr(model, 'pred_steps'):
         levels = shortcut_levels(model, loader.dataset[0]['inputs'],
                                  min(cfg.test_dataloader.get('batch_size', 1),
                                      math.ceil(len(loader.dataset) / get_world_size())))
-    return dict(
+    return [dict(
         protocol=f'loop/{kind}', version=1, options={}, dataset=str(dataset.get('ann_file', '')),
         split=dict(query=Path(dataset.get('ann_file', '')).name),
-        views=describe_views(dataset.get('pipeline', [])), kind='model',
-        subject='random' if contents is None else Path(checkpoint).name,
-        checkpoint=None if contents is None else str(checkpoint),
-        checkpoint_hash=None if contents is None else checkpoint_hash(checkpoint), seed=seed,
+        views=describe_views(dataset.get('pipeline', [])), kind='model', **subject,
+        checkpoint_hash=None if contents is None else checkpoint_hash(checkpoint),
         bn_batches=0, num_queries=len(loader.dataset),
         metrics={name: dict(value=float(value)) for name, value in metrics.items()},
         chance=levels, unit='fraction',
         time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
-        software=dict(mmssl_video=__version__, torch=torch.__version__))
+        software=dict(mmssl_video=__version__, torch=torch.__version__))]
+
+
+def _format_fractions(record):
+    """Text of a record whose figures the loop's own metrics made."""
+    lines = [f'{record["protocol"]} of {record["subject"]} on {record["num_queries"]} videos '
+             f'({record["split"]["query"]})']
+    lines += [f'  {name:<32}{metric["value"]:.4f}' for name, metric in record['metrics'].items()]
+    return '\n'.join(lines + [f'  {name:<32}{level:.4f}'
+                              for name, level in record['chance'].items()])
+
+
+def _use_trained_model(cfg, trained, meta, checkpoint, options):
+    """Rebuild the model that was trained; how it is tested is said by the config at hand."""
+    model, tested = trained.model, cfg.model
+    for key in _OF_THE_TEST:
+        place, asked = model, tested
+        *parents, name = key.split('.')
+        for parent in parents:
+            place, asked = place.get(parent) or {}, asked.get(parent) or {}
+        if name in asked:
+            place[name] = asked[name]
+    cfg.model = model
+    if 'model.pred_steps' not in options:
+        _set_stage(cfg.model, trained, meta, checkpoint)
+    cfg.merge_from_dict({key: value for key, value in options.items()
+                         if key.startswith('model.')})
+
+
+def _unreadable(dataset):
+    """Test videos left out in any process, ``(name, reason)`` each once."""
+    own = [(video.path, video.reason) for part in video_list_datasets(dataset)
+           for video in part.bad_videos()]
+    return sorted({video for part in all_gather_object(own) for video in part})
 
 
 def _set_stage(model, trained, meta, checkpoint):

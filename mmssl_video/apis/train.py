@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from .. import compat
 from ..checkpoints import (
     CheckpointError,
+    config_from_checkpoint,
     load_checkpoint_file,
     load_from_http,
     load_full,
@@ -27,8 +28,16 @@ from ..checkpoints import (
     state_dict_of,
 )
 from ..config_files import find_config
+from ..engine.hooks import EncoderWeightsHook
+from ..engine.hooks.encoder_weights import loaded_parts
 from . import cli
-from .views import dataset_of, pipeline_of
+from .classification import (
+    check_pretrained,
+    set_num_blocks,
+    set_num_classes,
+    use_checkpoint_encoder,
+)
+from .views import dataset_of, num_views_of, pipeline_of
 
 # Names in the base configs only: the data loader that holds a copy.
 _COPIED = dict(train_pipeline='train_dataloader', val_pipeline='val_dataloader',
@@ -43,6 +52,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='path of a config, or the name of a shipped one')
     parser.add_argument('--work-dir', help='where logs and checkpoints go '
                         '(default: work_dirs/<name of the config>)')
+    parser.add_argument('--pretrained', metavar='CKPT', help='begin with the encoder of this '
+                        "checkpoint (the config's load_from); the word random for an encoder as "
+                        'initialised')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='auto|PATH',
                         help='go on from a checkpoint; auto (also without a value): from the last '
                         'one in the work dir, or from the start if there is none')
@@ -64,6 +76,8 @@ def main(argv: list[str] | None = None) -> None:
     cfg = load_config(args.config, args.cfg_options)
     if args.work_dir:
         cfg.work_dir = args.work_dir
+    if args.pretrained:
+        cfg.load_from = args.pretrained
     if args.seed is not None:
         cfg.setdefault('randomness', ConfigDict()).seed = args.seed
     if args.deterministic:
@@ -73,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
         use_amp(cfg)
     if args.auto_scale_lr:
         use_auto_scale_lr(cfg)
-    train(cfg, resume=args.resume, launcher=args.launcher)
+    train(cfg, resume=args.resume, launcher=args.launcher, options=args.cfg_options)
 
 
 def load_config(name: str | Path, options: dict | None = None) -> Config:
@@ -161,7 +175,8 @@ def use_auto_scale_lr(cfg: Config) -> None:
     cfg.auto_scale_lr.enable = True
 
 
-def train(cfg: Config, resume: str | None = None, launcher: str = 'none') -> torch.nn.Module:
+def train(cfg: Config, resume: str | None = None, launcher: str = 'none',
+          options: dict | None = None) -> torch.nn.Module:
     """Train a model; everything that can be checked is checked before the first step.
 
     Args:
@@ -169,6 +184,8 @@ def train(cfg: Config, resume: str | None = None, launcher: str = 'none') -> tor
         resume: None; ``'auto'`` for the last checkpoint in the work dir, if there is one; or the
             path of a checkpoint.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        options: Settings of the model, by dotted name, that win over those of a checkpoint where
+            the encoder's architecture comes from it (``encoder_from = 'checkpoint'``).
 
     Returns:
         The trained model.
@@ -177,18 +194,15 @@ def train(cfg: Config, resume: str | None = None, launcher: str = 'none') -> tor
         ValueError, FileNotFoundError, PermissionError: The config, a file or the work dir cannot
             be used; the message is one sentence for the user.
     """
-    check_config(cfg)
+    _choose_start(cfg, resume)
     check_lists(cfg)
+    if cfg.get('load_from') and cfg.get('encoder_from') == 'checkpoint':
+        use_checkpoint_encoder(cfg, _read_checkpoint(cfg.load_from), cfg.load_from, options)
+    if 'classification' in cfg:
+        set_num_blocks(cfg)
+        set_num_classes(cfg)
+    check_config(cfg)
     check_work_dir(cfg.work_dir)
-    if resume is not None:
-        cfg.resume = True
-        cfg.load_from = resume if resume != 'auto' else last_checkpoint(cfg.work_dir)
-        if cfg.load_from is None:
-            cfg.resume = False
-            print_log(f'There is no checkpoint in {cfg.work_dir} yet: training from the start.')
-    elif cfg.get('resume') and not cfg.get('load_from'):
-        cfg.load_from = last_checkpoint(cfg.work_dir)
-        cfg.resume = cfg.load_from is not None
     _drop_missing_tensorboard(cfg)
     if launcher != 'none':
         compat.init_cpu_process_group(launcher)
@@ -197,7 +211,32 @@ def train(cfg: Config, resume: str | None = None, launcher: str = 'none') -> tor
     runner = (RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg))
     if cfg.get('load_from'):
         check_checkpoint(runner.model, cfg.load_from, cfg.resume)
+        runner.register_hook(EncoderWeightsHook(cfg.load_from))
     return runner.train()
+
+
+def _choose_start(cfg, resume):
+    """Settle what the run begins with: ``cfg.load_from`` and ``cfg.resume``."""
+    found, given = None, cfg.get('load_from') not in (None, '', 'required')
+    if resume is not None or (cfg.get('resume') and not given):
+        found = resume if resume not in (None, 'auto') else last_checkpoint(cfg.work_dir)
+        cfg.resume = found is not None
+        if found is None:
+            print_log(f'There is no checkpoint in {cfg.work_dir} yet: training from the start.')
+    if found is None and not cfg.get('resume'):
+        check_pretrained(cfg)
+    elif found is not None:
+        cfg.load_from = found
+        if 'classification' in cfg:
+            contents = _read_checkpoint(found)
+            if (contents.get('meta') or {}).get('cfg'):
+                cfg.pretrained = config_from_checkpoint(contents, found).get('pretrained')
+
+
+def _read_checkpoint(path):
+    # mmengine reads an address again, from the copy that this leaves in torch's hub folder
+    is_web = str(path).startswith(('http://', 'https://'))
+    return load_from_http(path) if is_web else load_checkpoint_file(path)
 
 
 def check_config(cfg: Config) -> None:
@@ -226,13 +265,45 @@ def check_config(cfg: Config) -> None:
         value = (cfg.get(part) or {}).get(key, least)
         if not isinstance(value, int) or value < least:
             raise ValueError(f'{name} must be a whole number of at least {least}, not {value!r}')
-    num_blocks = cfg.model.get('num_blocks')
+    check_blocks(cfg)
+    check_views(cfg)
+
+
+def check_views(cfg: Config) -> None:
+    """See whether pairs of clips, and enough of them, reach a model that compares two views.
+
+    Raises:
+        ValueError: A sample has another number of clips, or a batch holds a single pair, of which
+            batch norm has no statistics.
+    """
+    if str(cfg.model.type).split('.')[-1] != 'BYOL':
+        return
     for name in ('train_dataloader', 'val_dataloader'):
+        count = num_views_of(pipeline_of(cfg.get(name)))
+        if cfg.get(name) and count != 2:
+            raise ValueError(f'{name}: the pipeline gives {count or "a varying number of"} '
+                             f'clip{"s" * (count != 1)} of a video, and BYOL compares 2: set '
+                             "SampleWindow.num_windows=2 and mode='random' or 'uniform'")
+    if cfg.train_dataloader.get('batch_size', 1) < 2:
+        raise ValueError('train_dataloader.batch_size must be at least 2 in each process: batch '
+                         'norm of the projector has no statistics of a single video')
+
+
+def check_blocks(cfg: Config) -> None:
+    """Compare the blocks that pipelines make of a clip with those the model expects.
+
+    Raises:
+        ValueError: They differ, or a window is no whole number of them.
+    """
+    num_blocks = cfg.model.get('num_blocks')
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         window = None
         for step in pipeline_of(cfg.get(name)):
             kind = str(step.get('type')).split('.')[-1]
             if kind == 'SampleWindow':
                 window = step.get('num_frames', window)
+            elif kind == 'TemporalRandomCrop':
+                window = step.get('num_frames', 16)
             elif kind == 'SplitBlocks':
                 blocks = step.get('num_blocks', num_blocks)
                 if num_blocks is not None and blocks != num_blocks:
@@ -252,7 +323,7 @@ def check_lists(cfg: Config) -> None:
     Raises:
         FileNotFoundError: One is not there.
     """
-    for name in ('train_dataloader', 'val_dataloader'):
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = dataset_of(cfg.get(name))
         ann_file = dataset.get('ann_file')
         if ann_file and '://' not in ann_file:
@@ -311,9 +382,7 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
     Raises:
         FileNotFoundError, CheckpointError: It cannot be read, or is of another architecture.
     """
-    # mmengine reads an address again, from the copy that this leaves in torch's hub folder
-    is_web = str(path).startswith(('http://', 'https://'))
-    checkpoint = load_from_http(path) if is_web else load_checkpoint_file(path)
+    checkpoint = _read_checkpoint(path)
     if resume:
         if not {'optimizer', 'message_hub'} <= set(checkpoint) or not (
                 {'epoch', 'iter'} <= set(checkpoint.get('meta', ()))):
@@ -326,13 +395,12 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
         return
     weights = state_dict_of(checkpoint, str(path))
     model = model.module if is_model_wrapper(model) else model
-    wanted = model.state_dict()
-    if not any(key in wanted for key in weights):
+    parts = loaded_parts(model)
+    if not any(key.split('.', 1)[0] in parts for key in weights):
         raise CheckpointError(f'{path} is of another architecture: none of its keys '
                               f'({next(iter(weights))}, ...) is in the model')
     # A part that is absent altogether is fine; a deeper backbone or half a neck is not.
-    match_weights(model, weights, str(path), tuple(dict.fromkeys(
-        key.split('.', 1)[0] for key in wanted)))
+    match_weights(model, weights, str(path), parts)
 
 
 def _drop_missing_tensorboard(cfg: Config) -> None:

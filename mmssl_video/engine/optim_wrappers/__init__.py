@@ -1,3 +1,4 @@
 from .cpu_amp import CPUAmpOptimWrapper
+from .trainable import TrainableParamsConstructor
 
-__all__ = ['CPUAmpOptimWrapper']
+__all__ = ['CPUAmpOptimWrapper', 'TrainableParamsConstructor']

@@ -1,0 +1,3 @@
+from .classifier_preprocessor import ClassifierPreprocessor
+
+__all__ = ['ClassifierPreprocessor']

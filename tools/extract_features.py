@@ -11,6 +11,7 @@ from mmengine.dist import init_dist, is_main_process
 from mmssl_video import compat
 from mmssl_video.apis import build_encoder, cli, extract_features
 from mmssl_video.apis.train import check_work_dir
+from mmssl_video.evaluation.registry import FEATURES
 
 
 def parse_args():
@@ -30,6 +31,10 @@ def parse_args():
                         'distances (default: windows slide over the whole video, half overlapping)')
     parser.add_argument('--max-windows', type=cli.whole(1), help='at most so many of the sliding '
                         'windows, spread over the video: bounds memory for long videos')
+    parser.add_argument('--feature', choices=FEATURES, default='context', help='what is pooled: '
+                        "the context (default), the backbone's maps, or those of the middle block")
+    parser.add_argument('--clips', choices=['mean', 'each'], default='mean',
+                        help='one feature a video, the mean over its windows, or one a window')
     parser.add_argument('--batch-size', type=cli.whole(1), default=8, help='videos read at a time')
     parser.add_argument('--num-workers', type=cli.whole(0), default=2, help='decoding processes')
     parser.add_argument('--on-error', choices=['skip', 'raise'], default='skip',
@@ -55,6 +60,7 @@ def main():
         found = extract_features(
             encoder, args.videos, num_windows=args.num_windows, batch_size=args.batch_size,
             num_workers=args.num_workers, on_error=args.on_error, root=args.root,
+            feature=args.feature, clips=args.clips,
             **sampling)
         if is_main_process():
             found.save(out)

@@ -17,12 +17,10 @@ import mmssl_video  # noqa: F401  isort: skip  (before torch: see compat.let_idl
 from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 
-from mmssl_video.apis import build_encoder, calibrate_batchnorm, cli, extract_features
-from mmssl_video.apis.features import build_dataset
-from mmssl_video.apis.probe import gallery_batches, run_evaluation
+from mmssl_video.apis import build_encoder, cli, extract_features, run_evaluation
 from mmssl_video.apis.testing import run_loop
 from mmssl_video.apis.train import check_work_dir, load_config, train
-from mmssl_video.apis.views import num_blocks_of, view_pipeline
+from mmssl_video.apis.views import view_pipeline
 from mmssl_video.config_files import find_config
 from mmssl_video.datasets.demo_videos import make_demo_videos
 from mmssl_video.datasets.errors import BadVideoError
@@ -33,8 +31,6 @@ from mmssl_video.evaluation.report import format_table
 PROTOCOLS = ('linear_demo.py', 'knn_demo.py', 'retrieval_demo.py')
 # Where the demo configs look for the demo videos.
 DEMO_FOLDER = Path('data/demo')
-# BatchNorm of the random encoder is calibrated on so many batches of unlabelled clips.
-CALIBRATION_BATCHES = 16
 # Share of unreadable videos at which it stops.
 MAX_BAD_SHARE = 0.2
 # Number of training videos the demo config's epochs are meant for.
@@ -82,12 +78,12 @@ def main() -> None:
         train(copy.deepcopy(cfg), resume='auto')
 
     heading(3, 'Judging')
-    heldout = [run_loop(copy.deepcopy(cfg), source, args.seed)
+    heldout = [run_loop(copy.deepcopy(cfg), source, args.seed)[0]
                for source in (str(checkpoint), 'random')]
     encoder = build_encoder(checkpoint, name='pre-trained')
     records = []
     if data['classes']:
-        records = probe(encoder, cfg, data, args.seed, out / 'results.json')
+        records = probe(encoder, data, args.seed, out / 'results.json')
     else:
         print('There are no class folders, so there is nothing to probe: features only.')
         features = extract_features(encoder, dict(
@@ -200,7 +196,7 @@ def check_same_run(file: Path, settings: dict) -> None:
     file.write_text(json.dumps(settings, indent=1), encoding='utf-8')
 
 
-def probe(encoder, cfg, data: dict, seed: int, results: Path) -> list[dict]:
+def probe(encoder, data: dict, seed: int, results: Path) -> list[dict]:
     """All probe protocols on the encoder, the random encoders and the trivial baselines."""
     probes = [Config.fromfile(find_config(name)).evaluation for name in PROTOCOLS]
     protocols = [p.protocol if isinstance(p.protocol, list) else [p.protocol] for p in probes]
@@ -209,16 +205,8 @@ def probe(encoder, cfg, data: dict, seed: int, results: Path) -> list[dict]:
     for role, name in (('gallery', 'train'), ('query', 'test')):
         settings[role] = dict(probes[0][role], num_workers=1, dataset=dict(
             probes[0][role].dataset, ann_file=data[name], data_prefix=dict(video=data['root'])))
-        if 'stride' in data:
-            settings[role]['dataset']['pipeline'] = set_stride(
-                settings[role]['dataset']['pipeline'], data['stride'])
-    as_is, calibrated = (build_encoder('random', cfg, seed) for _ in range(2))
-    calibrate_batchnorm(
-        calibrated, gallery_batches(settings, build_dataset(settings['gallery']['dataset']), seed),
-        CALIBRATION_BATCHES, num_blocks_of(settings['gallery']['dataset']['pipeline']))
     results.unlink(missing_ok=True)
-    return run_evaluation(Config(dict(evaluation=settings)), [encoder, as_is, calibrated],
-                          seed=seed, out=results)
+    return run_evaluation(Config(dict(evaluation=settings)), encoder, seed=seed, out=results)
 
 
 def report(out: Path, heldout: list[dict], records: list[dict]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -57,18 +57,84 @@ class Encoder:
         """What normalises raw frames; part of the recognizer's config."""
         return self.model.data_preprocessor
 
-    @torch.no_grad()
     def extract(self, inputs: Tensor) -> Tensor:
         """Features of windows.
 
         Args:
-            inputs: Raw frames ``[B, N, C, T, H, W]``, 0 to 255: B windows of N blocks.
+            inputs: Raw frames ``[B, N, C, T, H, W]``, 0 to 255: B windows of N blocks; or
+                ``[B, N, C, H, W]``: N images for a 2D network.
 
         Returns:
             Pooled context ``[B, D]``, float32, on the encoder's device.
         """
+        return self.extract_levels(inputs)['context']
+
+    @torch.no_grad()
+    def extract_levels(self, inputs: Tensor, levels: Sequence[str] = ('context',)
+                       ) -> dict[str, Tensor]:
+        """Features of windows at several levels, by one forward pass.
+
+        - ``context``: what the recognizer's ``extract_feat`` gives. Maps (as mmaction2's
+          recognizers give them) are averaged over time and space, and over the blocks or images
+          of a window.
+        - ``backbone``: what the backbone gives, averaged likewise.
+        - ``block``: the same of the middle block (or image) of each window alone: pooled f(x) of
+          DPC, as the contrastive loss sees it, before the ReLU.
+        - ``projection``: what the projection head makes of the averaged backbone, averaged over
+          the clips: the "last fully-connected layer" of SSTL (section 4.4).
+
+        Args:
+            inputs: See :meth:`extract`.
+            levels: Which ones.
+
+        Returns:
+            ``[B, D]`` by level, float32, on the encoder's device. Of networks with several maps
+            (SlowFast) the pooled maps are concatenated.
+
+        Raises:
+            ValueError: The encoder has no such level.
+        """
         data = self.data_preprocessor(dict(inputs=list(inputs), data_samples=None), training=False)
-        return self.model.extract_feat(data['inputs']).float()
+        calls, hook = [], None
+        if set(levels) - {'context'}:
+            backbone = getattr(self.model, 'backbone', None)
+            if backbone is None:
+                raise ValueError(f'{self.name} has no feature level {", ".join(levels)}: a '
+                                 f'{type(self.model).__name__} has no backbone')
+            hook = backbone.register_forward_hook(lambda module, args, out: calls.append(out))
+        try:
+            found = self.model.extract_feat(data['inputs'])
+        finally:
+            if hook is not None:
+                hook.remove()
+        if hook is not None and len(calls) != 1:
+            raise ValueError(f'{self.name} has no feature level {", ".join(levels)}: extract_feat '
+                             f'of {type(self.model).__name__} runs its backbone {len(calls)} times')
+        if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict):
+            found = found[0]  # mmaction2's recognizers give arguments of the head as well
+        rows = dict(context=self._pooled(found, len(inputs)).mean(1))
+        if calls:
+            blocks = self._pooled(calls[0], len(inputs))
+            rows.update(backbone=blocks.mean(1), block=blocks[:, blocks.shape[1] // 2])
+        if 'projection' in levels:
+            projector = getattr(self.model, 'projector', None)
+            if projector is None:
+                raise ValueError(f'{self.name} has no feature level projection: a '
+                                 f'{type(self.model).__name__} has no projector')
+            rows['projection'] = projector(blocks.flatten(0, 1)).float().unflatten(
+                0, blocks.shape[:2]).mean(1)
+        return {level: rows[level] for level in levels}
+
+    def _pooled(self, found, windows):
+        """Maps ``[B * N, D, ...]``, or a nest of such, as ``[B, N, D]``."""
+        if isinstance(found, (list, tuple)):
+            return torch.cat([self._pooled(part, windows) for part in found], dim=2)
+        if len(found) % windows:
+            raise ValueError(f'{self.name} gives {len(found)} features for {windows} windows: '
+                             f'extract_feat of {type(self.model).__name__} must give the same '
+                             'number for each')
+        return found.float().flatten(2).mean(2).unflatten(0, (windows, -1)) if (
+            found.ndim > 2) else found.float().unflatten(0, (windows, -1))
 
 
 def build_encoder(checkpoint: str | Path, encoder_config: str | Path | Config | None = None,
@@ -111,7 +177,11 @@ def build_encoder(checkpoint: str | Path, encoder_config: str | Path | Config | 
         encoder = Encoder(model, config, name or 'random', seed=seed)
     else:
         with contextlib.nullcontext() if is_main_process() else quiet('ERROR'):
-            load_encoder(model, state_dict_of(contents, str(checkpoint)), str(checkpoint))
+            weights = state_dict_of(contents, str(checkpoint))
+            parts = ['backbone', 'neck']
+            if hasattr(model, 'projector') and any(key.startswith('projector.') for key in weights):
+                parts.append('projector')  # for the feature level of that name
+            load_encoder(model, weights, str(checkpoint), tuple(parts))
         encoder = Encoder(model, config, name or Path(checkpoint).name, str(checkpoint),
                           checkpoint_hash(checkpoint))
     model.requires_grad_(False).to(device)
@@ -176,6 +246,53 @@ def calibrate_batchnorm(encoder: Encoder, batches: Iterable[dict], num_batches: 
     encoder.name += ', BN calibrated'
     encoder.bn_batches = used
     return used
+
+
+def random_twins(encoders: Sequence[Encoder], seed: int = 0) -> list[Encoder]:
+    """The untrained encoders that belong beside trained ones, two for every architecture.
+
+    One is as initialised; the other (where BatchNorm keeps running statistics) is meant to be
+    calibrated, and carries ``bn_batches=None`` until it is. Weights that a config would load from
+    elsewhere (``pretrained``, ``init_cfg``) are left out: they would not be random. Where random
+    encoders are among those given, or no config tells how to build one, there is none; in the
+    latter case a notice says so.
+
+    Args:
+        encoders: Encoders that are evaluated.
+        seed: Seed of the random weights.
+    """
+    twins, seen = [], []
+    if any(encoder.seed is not None for encoder in encoders):
+        return twins
+    for encoder in encoders:
+        model = encoder.config.get('model')
+        if not isinstance(model, dict) or 'type' not in model:
+            if is_main_process():
+                print(f'note: no random encoder beside {encoder.name}: its config has no model')
+            continue
+        model = _without_weights(model)
+        if model in seen:
+            continue
+        seen.append(model)
+        config = Config(dict(encoder.config.to_dict(), model=model))
+        name = 'random' if len(seen) == 1 else f'random (as {encoder.name})'
+        twins.append(build_encoder('random', config, seed, encoder.device, name))
+        if any(norm.track_running_stats for norm in _norms(twins[-1].model)):
+            twins.append(build_encoder('random', config, seed, encoder.device, name))
+            twins[-1].bn_batches = None
+    return twins
+
+
+def _without_weights(config):
+    """A model's config without places to load weights from."""
+    if isinstance(config, dict):
+        # mmaction2's 3D networks inflate 2D weights unless pretrained is None
+        return {key: None if key == 'pretrained' else _without_weights(value)
+                for key, value in config.items()
+                if not (key == 'init_cfg' and 'Pretrained' in str(value))}
+    if isinstance(config, (list, tuple)):
+        return type(config)(_without_weights(value) for value in config)
+    return config
 
 
 @contextlib.contextmanager

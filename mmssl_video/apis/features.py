@@ -21,9 +21,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmssl_video.datasets import BadVideoError, scan_video_folder
 from mmssl_video.datasets.video_folder import VIDEO_SUFFIXES
+from mmssl_video.evaluation.registry import FEATURES
 
 from .encoder import Encoder
 from .views import as_frames, as_windows, describe_views, num_blocks_of, view_pipeline
+
+#: What samples say of their file, beside the frames.
+FILE_INFO = ('total_frames', 'original_shape')
 
 
 @dataclass
@@ -31,11 +35,13 @@ class FeatureSet:
     """Features of V videos, in the order of their list.
 
     Args:
-        features: ``[V, D]`` float32.
+        features: ``[V, D]`` float32; with every window kept, ``[sum of windows, D]``, video after
+            video.
         labels: ``[V]`` int64, -1 where unknown.
         names: File names, or ``array 0``, ….
         windows: ``[V]`` int64, windows each feature is the mean of.
-        protocol: How they were made: encoder, checkpoint hash, seed, views.
+        protocol: How they were made: encoder, checkpoint hash, seed, views, ``feature`` (the
+            level) and ``clips`` (``'mean'`` of the windows, or ``'each'``).
         unreadable: ``(name, reason)`` of the videos that are *not* among the features.
     """
 
@@ -45,6 +51,38 @@ class FeatureSet:
     windows: np.ndarray
     protocol: dict[str, Any]
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Rows of ``features`` that each video has, ``[V]``."""
+        return self.windows if self.protocol.get('clips') == 'each' else np.ones_like(self.windows)
+
+    @property
+    def row_labels(self) -> np.ndarray:
+        """Label of every row of ``features``."""
+        return np.repeat(self.labels, self.counts)
+
+    def select(self, names: Sequence[str], labels: Sequence[int]) -> FeatureSet:
+        """The features of some of the videos, in the order of ``names``, with these labels.
+
+        Raises:
+            KeyError: One is neither among the features nor among the unreadable videos.
+        """
+        places = {name: i for i, name in enumerate(self.names)}
+        reasons = dict(self.unreadable)
+        chosen, kept, bad = [], [], []
+        for name, label in zip(names, labels):
+            if name in places:
+                chosen.append(places[name])
+                kept.append(label)
+            else:
+                bad.append((name, reasons[name]))
+        ends = np.cumsum(self.counts)
+        rows = [np.arange(ends[i] - self.counts[i], ends[i]) for i in chosen]
+        return FeatureSet(
+            self.features[np.concatenate(rows) if rows else []],
+            np.array(kept, dtype=np.int64), [self.names[i] for i in chosen], self.windows[chosen],
+            self.protocol, bad)
 
     def save(self, path: str | Path) -> None:
         """Write an ``.npz`` without pickled objects; ``protocol`` and ``unreadable`` are JSON."""
@@ -68,8 +106,9 @@ class FeatureSet:
 def extract_features(encoder: Encoder, data: Any, *, num_windows: int | None = None,
                      batch_size: int = 8, window_batch: int = 16, num_workers: int = 0,
                      on_error: str = 'skip', max_bad_share: float = 1.0, progress: bool = True,
-                     root: str | Path | None = None, **sampling: Any) -> FeatureSet:
-    """Features of videos: the mean over windows of the encoder's pooled context.
+                     root: str | Path | None = None, feature: str = 'context',
+                     clips: str = 'mean', **sampling: Any) -> FeatureSet:
+    """Features of videos: by default the mean over windows of the encoder's pooled context.
 
     When ``torch.distributed`` is initialised, processes share the batches and every process
     returns all features. Batches are the same whatever the number of processes, so features are
@@ -93,6 +132,8 @@ def extract_features(encoder: Encoder, data: Any, *, num_windows: int | None = N
         max_bad_share: Share of unreadable videos above which it stops all the same.
         progress: Show a progress line.
         root: Folder that the paths of a list file start from; its own by default.
+        feature: ``'context'``, ``'backbone'`` or ``'block'``, see :meth:`Encoder.extract_levels`.
+        clips: ``'mean'`` over the windows of a video, or ``'each'`` window's feature.
         **sampling: Other options of ``SampleWindow``. For long videos give ``max_windows=32``, say:
             no more windows than that slide over a video, spread over its length, and so bound
             memory, which grows with ``batch_size`` times the windows of a video.
@@ -105,33 +146,56 @@ def extract_features(encoder: Encoder, data: Any, *, num_windows: int | None = N
         ValueError: Nothing to extract from, or arrays that are no frames.
         RuntimeError: Too many unreadable videos.
     """
+    if feature not in FEATURES or clips not in ('mean', 'each'):
+        raise ValueError(f"feature must be one of {', '.join(FEATURES)} and clips 'mean' or "
+                         f"'each', got {feature!r} and {clips!r}")
     dataset, pipeline, loader = _dataset(encoder, data, num_windows, root, sampling)
     options = dict(batch_size=batch_size, num_workers=num_workers)
     options.update(loader)
-    return extract_many([encoder], {}, dataset, pipeline, window_batch=window_batch,
-                        on_error=on_error, max_bad_share=max_bad_share, progress=progress,
-                        **options)[0]
+    return extract_needs([encoder], {}, dataset, pipeline, [(feature, clips)],
+                         window_batch=window_batch, on_error=on_error,
+                         max_bad_share=max_bad_share, progress=progress,
+                         **options)[0][feature, clips]
 
 
-def extract_many(encoders: Sequence[Encoder], baselines: dict[str, Callable[[Tensor], Tensor]],
-                 dataset: Dataset, pipeline: Sequence[dict], *, batch_size: int = 8,
-                 num_workers: int = 0, window_batch: int = 16, on_error: str = 'skip',
-                 max_bad_share: float = 1.0, progress: bool = True,
-                 what: str = 'videos') -> list[FeatureSet]:
+def extract_many(encoders: Sequence[Encoder],
+                 baselines: dict[str, Callable[[Tensor, dict], Tensor]], dataset: Dataset,
+                 pipeline: Sequence[dict], **options: Any) -> list[FeatureSet]:
+    """One feature a video, the mean context, by several encoders and trivial baselines.
+
+    Args, raises: see :func:`extract_needs`.
+
+    Returns:
+        One per encoder, then one per baseline.
+    """
+    need = ('context', 'mean')
+    return [found[need] for found in extract_needs(encoders, baselines, dataset, pipeline, [need],
+                                                   **options)]
+
+
+def extract_needs(encoders: Sequence[Encoder],
+                  baselines: dict[str, Callable[[Tensor, dict], Tensor]], dataset: Dataset,
+                  pipeline: Sequence[dict], needs: Sequence[tuple[str, str]], *,
+                  batch_size: int = 8, num_workers: int = 0, window_batch: int = 16,
+                  on_error: str = 'skip', max_bad_share: float = 1.0, progress: bool = True,
+                  what: str = 'videos') -> list[dict[tuple[str, str], FeatureSet]]:
     """Features by several encoders and trivial baselines, reading every video once.
 
     Args:
         encoders: Encoders.
-        baselines: Functions of the frames ``[W, T, 3, H, W]`` of one video, by name.
+        baselines: Functions of the frames ``[W, T, 3, H, W]`` of one video and of what is known
+            of its file (``total_frames``, ``original_shape``), by name.
         dataset: Map-style; in test mode, as :func:`build_dataset` makes it.
         pipeline: Its pipeline, for the block count and the description. Its ``SampleWindow`` may
             bound the windows of a video (``max_windows``): those of a batch are held at once.
+        needs: ``(feature, clips)`` pairs that are wanted, all from one forward pass.
         what: What the progress line calls the videos.
         batch_size, num_workers, window_batch, on_error, max_bad_share, progress: See
             :func:`extract_features`.
 
     Returns:
-        One per encoder, then one per baseline.
+        One dictionary per encoder, then one per baseline: features by need. A baseline is one
+        feature of the whole video for every need.
     """
     if on_error not in ('skip', 'raise'):
         raise ValueError(f"on_error must be 'skip' or 'raise', got {on_error!r}")
@@ -152,7 +216,9 @@ def extract_many(encoders: Sequence[Encoder], baselines: dict[str, Callable[[Ten
                 raise RuntimeError(f'cannot read {item["name"]}: {item["reason"]}')
         good = [item for item in items if 'reason' not in item]
         windows = [as_windows(item.pop('inputs'), num_blocks) for item in good]
-        for item, features in zip(good, _features(encoders, baselines, windows, window_batch)):
+        infos = [item.pop('info') for item in good]
+        found_here = _features(encoders, baselines, windows, infos, needs, window_batch)
+        for item, features in zip(good, found_here):
             item['features'] = features
         for item, views in zip(good, windows):
             item['windows'] = len(views)
@@ -170,35 +236,55 @@ def extract_many(encoders: Sequence[Encoder], baselines: dict[str, Callable[[Ten
     makers = [dict(encoder=e.name, checkpoint=e.checkpoint, checkpoint_hash=e.checkpoint_hash,
                    seed=e.seed, views=views) for e in encoders]
     makers += [dict(baseline=name, views=views) for name in baselines]
-    return [FeatureSet(np.stack([item['features'][i] for item in good]), labels,
-                       [item['name'] for item in good], counts, maker, unreadable)
-            for i, maker in enumerate(makers)]
+    names = [item['name'] for item in good]
+    results = []
+    for i, maker in enumerate(makers):
+        results.append({})
+        for feature, clips in needs:
+            made_as = dict(feature=feature, clips=clips) if i < len(encoders) else {}
+            results[-1][feature, clips] = FeatureSet(
+                np.concatenate([item['features'][i][feature, clips] for item in good]), labels,
+                names, counts, dict(maker, **made_as), unreadable)
+    return results
 
 
 def build_dataset(config: dict) -> Dataset:
-    """Dataset of a config, in test mode: a bad video is an error, which extraction names."""
+    """Dataset of a config, in test mode: a bad video is an error, which extraction names.
+
+    Samples also carry what trivial baselines need to know of a file (:data:`FILE_INFO`).
+    """
     config = dict(config)
     if 'pipeline' not in config:
         raise ValueError('the dataset config has no pipeline: features need one that ends in '
                          'PackActionInputs')
-    config.update(test_mode=True)
+    config.update(test_mode=True, pipeline=[
+        dict(step, meta_keys=(*step.get('meta_keys', ('img_shape',)), *FILE_INFO))
+        if step['type'] == 'PackActionInputs' else step for step in config['pipeline']])
     config.pop('on_error', None)
     init_default_scope('mmaction')
     return DATASETS.build(config)
 
 
-def _features(encoders, baselines, windows, window_batch):
-    """Features per video and maker, as float32 arrays, from lists of ``[W, N, C, T, H, W]``."""
+def _features(encoders, baselines, windows, infos, needs, window_batch):
+    """Features by need, per video and maker, from lists of ``[W, N, C, T, H, W]``."""
     if not windows:
         return []
     counts = [len(view) for view in windows]
     stacked = torch.cat(windows)
+    levels = list(dict.fromkeys(feature for feature, _ in needs))
     columns = []
     for encoder in encoders:
-        features = torch.cat([encoder.extract(part).cpu() for part in stacked.split(window_batch)])
-        columns.append([part.mean(0).numpy() for part in features.split(counts)])
+        parts = [encoder.extract_levels(part, levels) for part in stacked.split(window_batch)]
+        by_level = {level: torch.cat([part[level].cpu() for part in parts]).split(counts)
+                    for level in levels}
+        columns.append([
+            {(level, clips): (by_level[level][i] if clips == 'each' else
+                              by_level[level][i].mean(0, keepdim=True)).numpy()
+             for level, clips in needs} for i in range(len(windows))])
     for baseline in baselines.values():
-        columns.append([baseline(as_frames(view)).numpy() for view in windows])
+        rows = [baseline(as_frames(view), info)[None].numpy()
+                for view, info in zip(windows, infos)]
+        columns.append([dict.fromkeys(needs, row) for row in rows])
     return [list(row) for row in zip(*columns)]
 
 
@@ -234,7 +320,10 @@ class Guarded(Dataset):
         info = self.dataset.get_data_info(index)
         item = dict(index=index, name=str(info['filename']), label=int(info.get('label', -1)))
         try:
-            item['inputs'] = self.dataset[index]['inputs']
+            sample = self.dataset[index]
+            known = getattr(sample.get('data_samples'), 'metainfo', {})
+            item['inputs'] = sample['inputs']
+            item['info'] = {key: known[key] for key in FILE_INFO if key in known}
         except BadVideoError as error:
             item['reason'] = error.reason or str(error)
         return item

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,39 +15,56 @@ from torch.utils.data import DataLoader, Dataset, Subset
 
 from mmssl_video.config_files import find_config
 from mmssl_video.evaluation import ProtocolOutput, get_protocol
-from mmssl_video.evaluation.baselines import BASELINES, majority_top1
+from mmssl_video.evaluation.baselines import baselines_for, majority_top1
 from mmssl_video.evaluation.checks import check_labels
-from mmssl_video.evaluation.report import append_results, make_record, read_results
+from mmssl_video.evaluation.registry import Protocol
+from mmssl_video.evaluation.report import (
+    append_results,
+    closeness_warnings,
+    make_record,
+    read_results,
+)
+from mmssl_video.evaluation.result_files import ClassScores, RetrievalFeatures
 
-from .encoder import Encoder, build_encoder, calibrate_batchnorm
-from .features import Guarded, build_dataset, extract_many
-from .views import describe_views, num_blocks_of
+from .encoder import Encoder, build_encoder, calibrate_batchnorm, random_twins
+from .features import FeatureSet, Guarded, build_dataset, extract_needs
+from .union import UnionDataset
+from .views import dataset_of, describe_views, num_blocks_of, num_views_of, view_pipeline
 
-_KEYS = {'dataset', 'gallery', 'query', 'protocol', 'baselines', 'max_bad_share', 'window_batch'}
+ROLES = ('gallery', 'query')
+#: Batches of gallery clips on which the random encoder's BatchNorm is calibrated.
+CALIBRATION_BATCHES = 16
+_KEYS = {'dataset', 'gallery', 'query', 'protocol', 'views', 'feature', 'baselines',
+         'max_bad_share', 'window_batch'}
 
 
 def run_evaluation(cfg: str | Path | Config,
                    checkpoint: str | Path | Encoder | Sequence[str | Path | Encoder], *,
-                   encoder_config: str | Path | Config | None = None, seed: int = 0,
-                   device: str | None = None, calibrate_bn: int = 0,
-                   out: str | Path | None = None, progress: bool = True) -> list[dict]:
+                   out: str | Path | None = None, dump: str | Path | None = None,
+                   **options: Any) -> list[dict]:
     """Evaluate encoders by the protocols of a config.
 
     Everything that can be wrong with lists, labels, options and the results file is said before
-    the first video is read. Every video is read once, for all encoders, baselines and protocols.
+    the first video is read. Every video is read once, for all encoders, baselines, feature levels
+    and protocols.
 
     Args:
         cfg: Config with ``evaluation = dict(dataset=NAME, gallery=LOADER,
-            query=LOADER, protocol=dict(type=NAME, **options) or a list of such, baselines=True,
-            max_bad_share=0.05)``. A LOADER is a data loader config, its dataset in test mode.
+            query=LOADER, protocol=dict(type=NAME, **options) or a list of such, views=dict(),
+            feature='context', baselines=True, max_bad_share=0.05, window_batch=16)``.
+
+            A LOADER is a data loader config, its dataset in test mode. A dataset without a pipeline
+            gets that of :func:`.views.view_pipeline`: the frames, blocks and size the encoder was
+            trained on, with the options ``views``; a LOADER may have ``views`` of its own.
+            ``feature`` is the level (see :meth:`Encoder.extract_levels`) of all protocols that are
+            not defined on another; ``protocol=dict(type=NAME, feature=...)`` sets it for one.
         checkpoint: What to evaluate: checkpoint files, the word ``random``, or built encoders.
-        encoder_config: Config of the encoder, see :func:`build_encoder`.
-        seed: Of random weights and of the protocols' splits.
-        device: Where to compute.
-        calibrate_bn: Batches of gallery clips (without their labels) on which BatchNorm statistics
-            of the encoders built here are set first; 0 leaves them as they are.
         out: JSON file to append the records to.
-        progress: Show progress lines.
+        dump: ``.npz`` to write class probabilities to, or the features of a retrieval, see
+            :mod:`mmssl_video.evaluation.result_files`. Of several protocols or encoders each gets
+            its file, with protocol or encoder in its name.
+        **options: Of :class:`Evaluation`: ``encoder_config``, ``seed``, ``device``,
+            ``calibrate_bn``, ``baselines``, ``progress``.
 
     Returns:
         Records, see :func:`mmssl_video.evaluation.report.make_record`; the same in
@@ -56,46 +75,206 @@ def run_evaluation(cfg: str | Path | Config,
         FileNotFoundError: A list, checkpoint or config is not there.
         RuntimeError: Too many videos cannot be read.
     """
-    cfg = Config.fromfile(find_config(cfg)) if isinstance(cfg, (str, Path)) else cfg
-    settings = _settings(cfg)
-    protocols = [(get_protocol(options.pop('type')), options)
-                 for options in map(dict, settings['protocol'])]
-    for protocol, options in protocols:
-        protocol.check_options(options)
     if out is not None:
         read_results(out)  # an unreadable results file must not cost a whole run
-    datasets = {role: build_dataset(settings[role]['dataset']) for role in ('gallery', 'query')}
-    _check_lists(datasets)
-
-    encoders = []
-    for source in checkpoint if isinstance(checkpoint, (list, tuple)) else [checkpoint]:
-        if not isinstance(source, Encoder):
-            source = build_encoder(source, encoder_config, seed, device)
-            if calibrate_bn:
-                calibrate_batchnorm(source, gallery_batches(settings, datasets['gallery'], seed),
-                                    calibrate_bn,
-                                    num_blocks_of(settings['gallery']['dataset']['pipeline']))
-        encoders.append(source)
-    names = [encoder.name for encoder in encoders]
-    if len(set(names)) < len(names):
-        raise ValueError('encoders of one evaluation need different names, got '
-                         f'{", ".join(names)}: set build_encoder(name=...)')
-    baselines = BASELINES if settings.get('baselines', True) else {}
-    sets = {role: extract_many(
-        encoders, baselines, datasets[role], settings[role]['dataset']['pipeline'], what=role,
-        batch_size=settings[role].get('batch_size', 8),
-        num_workers=settings[role].get('num_workers', 0),
-        window_batch=settings.get('window_batch', 16),
-        max_bad_share=settings.get('max_bad_share', 0.05), progress=progress)
-        for role in ('gallery', 'query')}
-
+    evaluation = Evaluation([cfg], checkpoint, **options)
     box = [None]
+    sets = evaluation.extract()
     if is_main_process():
-        box[0] = _records(settings, protocols, encoders, baselines, sets, seed)
+        results = evaluation.judge(0, sets[0])
+        box[0] = [result.record for result in results]
         if out is not None:
             append_results(out, box[0])
+        if dump is not None:
+            _dump(Path(dump), [r for r in results if r.record['kind'] == 'encoder'])
     broadcast_object_list(box)
     return box[0]
+
+
+@dataclass
+class Result:
+    """A record, and what it was made from (nothing for the majority class)."""
+
+    record: dict
+    output: ProtocolOutput
+    sets: dict[str, FeatureSet] | None
+    listed: dict[str, dict[str, str]]
+
+
+class Evaluation:
+    """Encoders, protocols and lists, all checked, of one evaluation or of one for each split.
+
+    Args:
+        cfgs: Configs that differ in their lists alone, see :func:`run_evaluation`.
+        checkpoint: See :func:`run_evaluation`.
+        encoder_config: Config of the encoder, see :func:`build_encoder`.
+        seed: Of random weights and of the protocols' splits.
+        device: Where to compute.
+        calibrate_bn: Batches of gallery clips (without their labels) on which BatchNorm statistics
+            of the encoders built here are set first; 0 leaves them as they are.
+        baselines: Put trivial features and the untrained encoder beside the encoders; None: as
+            the config says, else yes.
+        progress: Show progress lines.
+
+    Raises: see :func:`run_evaluation`.
+    """
+
+    def __init__(self, cfgs: Sequence[str | Path | Config],
+                 checkpoint: str | Path | Encoder | Sequence[str | Path | Encoder], *,
+                 encoder_config: str | Path | Config | None = None, seed: int = 0,
+                 device: str | None = None, calibrate_bn: int = 0, baselines: bool | None = None,
+                 progress: bool = True) -> None:
+        self.settings = [_settings(cfg) for cfg in cfgs]
+        first = self.settings[0]
+        self.seed, self.progress = seed, progress
+        self.protocols = [_protocol(each, first.get('feature')) for each in first['protocol']]
+        self.needs = list(dict.fromkeys((level, protocol.clips)
+                                        for protocol, _, level in self.protocols))
+        self.datasets = [{role: build_dataset({'pipeline': [], **settings[role]['dataset']})
+                          for role in ROLES} for settings in self.settings]
+        self.warnings = [_check_lists(datasets) for datasets in self.datasets]
+
+        self.encoders = []
+        for source in checkpoint if isinstance(checkpoint, (list, tuple)) else [checkpoint]:
+            built = isinstance(source, Encoder)
+            self.encoders.append(source if built else build_encoder(source, encoder_config, seed,
+                                                                    device))
+            if not built and calibrate_bn:
+                self._set_pipelines()
+                self._calibrate(self.encoders[-1], calibrate_bn)
+        names = [encoder.name for encoder in self.encoders]
+        if len(set(names)) < len(names):
+            raise ValueError('encoders of one evaluation need different names, got '
+                             f'{", ".join(names)}: set build_encoder(name=...)')
+        self._set_pipelines()
+        views = {role: num_views_of(first[role]['dataset']['pipeline']) for role in ROLES}
+        for protocol, _, _ in self.protocols:
+            protocol.check_views(views)
+        if baselines is None:
+            baselines = first.get('baselines', True)
+        modalities = [first[role]['dataset'].get('modality', 'RGB') for role in ROLES]
+        self.trivial = baselines_for(modalities[0]) if baselines else {}
+        self.twins = random_twins(self.encoders, seed) if baselines else []
+        for twin in self.twins:
+            if twin.bn_batches is None:
+                self._calibrate(twin, CALIBRATION_BATCHES)
+        self._check_modality(modalities)
+
+    def extract(self) -> list[dict[str, list[dict[tuple[str, str], FeatureSet]]]]:
+        """Features of all lists, by role; each video is read once.
+
+        Returns:
+            For each config, by role: one dictionary per encoder, untrained encoder and trivial
+            baseline, in this order, of features by need.
+        """
+        first = self.settings[0]
+        datasets = self.datasets
+        shared = len(datasets) > 1 and _same_views(first)
+        jobs = [ROLES] if shared else [(role,) for role in ROLES]
+        sets = [{} for _ in datasets]
+        for roles in jobs:
+            loader = first[roles[0]]
+            parts = [each[role] for each in datasets for role in roles]
+            union = parts[0] if len(parts) == 1 else UnionDataset(parts)
+            found = extract_needs(
+                [*self.encoders, *self.twins], self.trivial, union, loader['dataset']['pipeline'],
+                self.needs, what=' and '.join(roles), batch_size=loader.get('batch_size', 8),
+                num_workers=loader.get('num_workers', 0),
+                window_batch=first.get('window_batch', 16),
+                max_bad_share=first.get('max_bad_share', 0.05), progress=self.progress)
+            for i, each in enumerate(datasets):
+                for role in roles:
+                    sets[i][role] = found if len(parts) == 1 else [
+                        {need: features.select(*_infos(each[role])) for need, features
+                         in column.items()} for column in found]
+        return sets
+
+    def judge(self, index: int, sets: dict) -> list[Result]:
+        """Run every protocol on the features of every subject, trivial ones first.
+
+        Args:
+            index: Which config.
+            sets: Its features, as :meth:`extract` gives them.
+        """
+        settings = self.settings[index]
+        # What is trivial reads better before the encoders it qualifies.
+        count, untrained = len(self.encoders), len(self.twins)
+        order = [*range(count + untrained, len(sets['query'])),
+                 *range(count, count + untrained), *range(count)]
+        people = [*self.encoders, *self.twins]
+        nobody = dict(kind='baseline', checkpoint=None, checkpoint_hash=None, bn_batches=0,
+                      seed=self.seed)
+        subjects = [dict(subject=e.name, kind='encoder' if i < count else 'baseline',
+                         checkpoint=e.checkpoint, checkpoint_hash=e.checkpoint_hash,
+                         seed=self.seed if e.seed is None else e.seed, bn_batches=e.bn_batches)
+                    for i, e in enumerate(people)]
+        subjects += [dict(nobody, subject=name) for name in self.trivial]
+        listed = {role: dict(zip(*_infos(dataset, 'name')))
+                  for role, dataset in self.datasets[index].items()}
+        results = []
+        for protocol, options, level in self.protocols:
+            need = (level, protocol.clips)
+            chosen = [(subjects[i], {role: sets[role][i][need] for role in ROLES}) for i in order]
+            labels = [chosen[0][1][role].labels for role in ROLES]
+            common = dict(
+                protocol=protocol.name, version=protocol.version, options=options,
+                dataset=settings['dataset'], views=_views(settings, protocol.clips), feature=level,
+                split={role: Path(settings[role]['dataset']['ann_file']).name for role in ROLES},
+                num_gallery=len(labels[0]), num_queries=len(labels[1]),
+                num_classes=len(np.unique(labels[0])),
+                unreadable={role: chosen[0][1][role].unreadable for role in ROLES})
+            runs = []
+            for subject, pair in chosen:
+                arrays = [array for role in ROLES
+                          for array in (pair[role].features, pair[role].row_labels)]
+                runs.append((subject, protocol(*arrays, seed=self.seed, **{
+                    'device': str(self.encoders[0].device), **options}), pair))
+            if self.trivial and 'top1' in runs[0][1].metrics:
+                chance = runs[0][1].chance
+                runs.insert(0, (dict(nobody, subject='majority class'), ProtocolOutput(
+                    dict(top1=majority_top1(*labels)), dict(top1=chance['top1'])), None))
+            made = [Result(make_record(output, **subject, **common), output, pair, listed)
+                    for subject, output, pair in runs]
+            near = closeness_warnings([result.record for result in made])
+            for result in made:
+                result.record['warnings'] = [*self.warnings[index],
+                                             *near.get(result.record['subject'], ())]
+            results += made
+        return results
+
+    def _set_pipelines(self):
+        """Give datasets without a pipeline that of the encoders' own training."""
+        for settings, datasets in zip(self.settings, self.datasets):
+            for role in ROLES:
+                loader = settings[role]
+                if loader['own_pipeline']:
+                    continue
+                views = {**settings.get('views', {}), **loader.get('views', {})}
+                found = [view_pipeline(encoder.config, **views) for encoder in self.encoders]
+                for encoder, pipeline in zip(self.encoders[1:], found[1:]):
+                    if pipeline != found[0]:
+                        raise ValueError(
+                            f'{self.encoders[0].name} and {encoder.name} were trained on different '
+                            'frames, so one evaluation cannot show both the same: evaluate them '
+                            f'one by one, or give evaluation.{role}.dataset a pipeline')
+                if loader['dataset'].get('pipeline') != found[0]:
+                    loader['dataset'] = dict(loader['dataset'], pipeline=found[0])
+                    datasets[role] = build_dataset(loader['dataset'])
+
+    def _calibrate(self, encoder, batches):
+        settings = self.settings[0]
+        loader = gallery_batches(settings, self.datasets[0]['gallery'], self.seed)
+        calibrate_batchnorm(encoder, loader, batches,
+                            num_blocks_of(settings['gallery']['dataset']['pipeline']))
+
+    def _check_modality(self, modalities):
+        for encoder in self.encoders:
+            trained = dataset_of(encoder.config.get('train_dataloader')).get('modality', 'RGB')
+            if {trained} != set(modalities):
+                text = (f'{encoder.name} was trained on {trained} and is judged on '
+                        f'{" and ".join(dict.fromkeys(modalities))}')
+                for warnings in self.warnings:
+                    warnings.append(text)
 
 
 def gallery_batches(settings: dict, dataset: Dataset, seed: int = 0) -> DataLoader:
@@ -122,6 +301,7 @@ def _inputs(items):
 
 def _settings(cfg):
     """The ``evaluation`` part of a config, checked and with ``protocol`` as a list."""
+    cfg = Config.fromfile(find_config(cfg)) if isinstance(cfg, (str, Path)) else cfg
     settings = dict(cfg.get('evaluation') or {})
     missing = {'dataset', 'gallery', 'query', 'protocol'} - set(settings)
     if missing:
@@ -132,9 +312,14 @@ def _settings(cfg):
     if unknown:
         raise ValueError(f'evaluation has no setting {", ".join(sorted(unknown))}; it has '
                          f'{", ".join(sorted(_KEYS))}')
-    for role in ('gallery', 'query'):
-        if 'dataset' not in settings[role]:
+    for role in ROLES:
+        loader = settings[role] = dict(settings[role])
+        if 'dataset' not in loader:
             raise ValueError(f'evaluation.{role} must be a data loader config with a dataset')
+        loader['own_pipeline'] = 'pipeline' in loader['dataset']
+        if loader['own_pipeline'] and (settings.get('views') or loader.get('views')):
+            raise ValueError(f'evaluation.{role}.dataset has a pipeline, which says the views '
+                             'itself: leave views or the pipeline out')
     if not isinstance(settings['protocol'], (list, tuple)):
         settings['protocol'] = [settings['protocol']]
     for protocol in settings['protocol']:
@@ -144,42 +329,73 @@ def _settings(cfg):
     return settings
 
 
+def _protocol(config, default_feature) -> tuple[Protocol, dict, str]:
+    """A protocol of a config, its options and the feature level that it runs on."""
+    options = dict(config)
+    protocol, feature = get_protocol(options.pop('type')), options.pop('feature', None)
+    protocol.check_options(options)
+    return protocol, options, protocol.check_feature(feature, default_feature or 'context')
+
+
+def _infos(dataset, key='label'):
+    """File names of a dataset's videos, and their labels (or another key)."""
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    default = {'label': lambda info: -1, 'name': lambda info: str(info['filename'])}[key]
+    return ([str(info['filename']) for info in infos],
+            [info[key] if key in info else default(info) for info in infos])
+
+
 def _check_lists(datasets):
-    """Say what is wrong with labels before any video is decoded."""
-    labels = {role: [dataset.get_data_info(i).get('label', -1) for i in range(len(dataset))]
-              for role, dataset in datasets.items()}
-    check_labels(labels['gallery'], labels['query'])
+    """Say what is wrong with the lists before any video is decoded; warnings that are left."""
+    (gallery, gallery_labels), (query, query_labels) = (_infos(datasets[role]) for role in ROLES)
+    check_labels(gallery_labels, query_labels)
+    counts = {role: getattr(datasets[role], 'num_classes', None) for role in ROLES}
+    found = len(set(gallery_labels))
+    for role, count in counts.items():
+        if count is not None and count != found:
+            raise ValueError(
+                f'the class count differs from the list: evaluation.{role}.dataset has num_classes='
+                f'{count} but the gallery list holds videos of {found} classes; set num_classes='
+                f'{found}, leave it out, or complete the list')
+    both = len(set(gallery) & set(query))
+    return [f'{both} of {len(query)} query videos are in the gallery list as well: they find '
+            'themselves'] * bool(both)
 
 
-def _records(settings, protocols, encoders, baselines, sets, seed):
-    """Run every protocol on the features of every subject."""
-    gallery, query = sets['gallery'], sets['query']
-    labels = (gallery[0].labels, query[0].labels)
-    common = dict(
-        dataset=settings['dataset'], views=describe_views(settings['query']['dataset']['pipeline']),
-        split={role: Path(settings[role]['dataset']['ann_file']).name for role in sets},
-        num_gallery=len(labels[0]), num_queries=len(labels[1]),
-        num_classes=len(np.unique(labels[0])),
-        unreadable={role: sets[role][0].unreadable for role in sets})
-    nobody = dict(kind='baseline', checkpoint=None, checkpoint_hash=None, bn_batches=0, seed=seed)
-    subjects = [dict(nobody, subject=name) for name in baselines]
-    subjects += [dict(subject=e.name, kind='encoder', checkpoint=e.checkpoint, seed=(
-        seed if e.seed is None else e.seed), checkpoint_hash=e.checkpoint_hash,
-        bn_batches=e.bn_batches) for e in encoders]
-    # extract_many puts encoders first; the table reads better with what is trivial first.
-    columns = [*range(len(encoders), len(gallery)), *range(len(encoders))]
-    records = []
-    for protocol, options in protocols:
-        runs = []
-        for subject, column in zip(subjects, columns):
-            output = protocol(gallery[column].features, labels[0], query[column].features,
-                              labels[1], seed=seed, **options)
-            runs.append((subject, output))
-        if baselines and any('top1' in output.metrics for _, output in runs):
-            chance = runs[0][1].chance
-            runs.insert(0, (dict(nobody, subject='majority class'), ProtocolOutput(
-                dict(top1=majority_top1(*labels)), dict(top1=chance['top1']))))
-        records += [make_record(output, protocol=protocol.name, version=protocol.version,
-                                options=dict(options), **subject, **common)
-                    for subject, output in runs]
-    return records
+def _same_views(settings):
+    """Whether gallery and query differ in their lists alone."""
+    return ({k: v for k, v in settings['gallery']['dataset'].items() if k != 'ann_file'}
+            == {k: v for k, v in settings['query']['dataset'].items() if k != 'ann_file'})
+
+
+def _views(settings, clips):
+    """What was seen of a video, in words."""
+    texts = {role: describe_views(settings[role]['dataset']['pipeline']) for role in ROLES}
+    if clips == 'each':
+        texts = {role: text.replace('mean over views', 'every view by itself')
+                 for role, text in texts.items()}
+    if texts['gallery'] == texts['query']:
+        return texts['query']
+    return '; '.join(f'{role}: {text}' for role, text in texts.items())
+
+
+def _dump(path, results):
+    """Write what each encoder's result was made from."""
+    protocols = {result.record['protocol'] for result in results}
+    subjects = {result.record['subject'] for result in results}
+    for result in results:
+        record, sets = result.record, result.sets
+        parts = [record['protocol'].replace('/', '-')] * (len(protocols) > 1)
+        parts += [Path(record['subject']).stem] * (len(subjects) > 1)
+        file = path.with_name('_'.join([path.stem, *parts]) + (path.suffix or '.npz'))
+        names = {role: [result.listed[role][name] for name in sets[role].names] for role in ROLES}
+        if result.output.probabilities is not None:
+            contents = ClassScores(names['query'], sets['query'].labels,
+                                   result.output.probabilities.astype(np.float32), record)
+        else:
+            contents = RetrievalFeatures(info=record, **{
+                f'{role}{key}': value for role in ROLES for key, value in (
+                    ('', sets[role].features), ('_labels', sets[role].labels),
+                    ('_names', names[role]), ('_counts', sets[role].counts))})
+        contents.save(file)
+        print(f'{record["protocol"]} of {record["subject"]} is in {file}')

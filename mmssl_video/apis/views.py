@@ -12,9 +12,13 @@ from torch import Tensor
 def as_windows(inputs: Tensor, num_blocks: int) -> Tensor:
     """Unfold the clip axis of a sample, ``[W * N, C, T, H, W]`` to ``[W, N, C, T, H, W]``.
 
+    The images ``[M, C, H, W]`` of a sample for a 2D network are one window, ``[1, M, C, H, W]``.
+
     Raises:
         ValueError: When the clips are no whole number of windows.
     """
+    if inputs.ndim == 4:
+        return inputs[None]
     if inputs.ndim != 5:
         raise ValueError('a sample must have shape [clips, channels, frames, height, width], got '
                          f'{list(inputs.shape)}')
@@ -26,13 +30,32 @@ def as_windows(inputs: Tensor, num_blocks: int) -> Tensor:
 
 def as_frames(windows: Tensor) -> Tensor:
     """Frames of windows in their order, ``[W, N, C, T, H, W]`` to ``[W, N * T, C, H, W]``."""
-    return windows.transpose(2, 3).flatten(1, 2)
+    return windows if windows.ndim == 5 else windows.transpose(2, 3).flatten(1, 2)
 
 
 def num_blocks_of(pipeline: Sequence[dict]) -> int:
     """Blocks per window of a pipeline: what its ``SplitBlocks`` says, else 1."""
     split = _step(pipeline, 'SplitBlocks')
     return split['num_blocks'] if split else 1
+
+
+def num_views_of(pipeline: Sequence[dict]) -> int | None:
+    """Views that a pipeline takes of every video, windows times crops; None if that varies."""
+    sample, theirs = _window(pipeline), _step(pipeline, 'SampleFrames')
+    if sample is not None:
+        mode = sample.get('mode', 'random')
+        count = {'sliding': None, 'center': 1}.get(mode, sample.get('num_windows', 1))
+    elif theirs is not None and theirs.get('clip_len', 1) > 1:
+        count = theirs.get('num_clips', 1)
+    else:  # images: together they are one view of a 2D network
+        return None if theirs is None else 1
+    for step in pipeline:
+        if _kind(step) == 'MultiCrop':
+            crops = dict(center=1, three=3, five=5)[step.get('crops', 'center')]
+            count = count and count * crops * (2 if step.get('flip') else 1)
+        elif _kind(step) in ('ThreeCrop', 'TenCrop'):
+            count = count and count * (3 if _kind(step) == 'ThreeCrop' else 10)
+    return count
 
 
 def dataset_of(dataloader: dict | None) -> dict:
@@ -53,41 +76,56 @@ def find_pipeline(config: Config | dict) -> list[dict]:
     return pipeline_of(config.get('train_dataloader')) or config.get('train_pipeline') or []
 
 
-def view_pipeline(config: Config | dict, num_windows: int | None = None,
-                  **sampling: Any) -> list[ConfigDict]:
+def view_pipeline(config: Config | dict, num_windows: int | None = None, crops: str = 'center',
+                  flip: bool = False, crop_share: float = 1.0, **sampling: Any) -> list[ConfigDict]:
     """Test pipeline for an encoder: frames, blocks and size of its training, no augmentation.
 
-    The short side is resized to the training size and the centre square is kept.
-
     Args:
-        config: Config of a pre-training run, with its training pipeline.
+        config: Config of a pre-training run, with its training pipeline: ours, or one of mmaction2
+            with ``SampleFrames`` of clips.
         num_windows: That many windows at equal distances; by default windows slide over the whole
             video, overlapping by half, so that their number grows with its length.
+        crops: ``'center'``, ``'three'`` or ``'five'`` crops of the training size.
+        flip: Add the mirror image of every crop.
+        crop_share: Side of a crop as a share of the frame's short side: 1 shows the whole centre
+            square, 0.875 the 224 of 256 pixels that DPC, MemDPC and others test on.
         **sampling: Other options of ``SampleWindow``, such as ``stride=1``, ``mode='center'``, or
             ``max_windows=32``: sliding windows, but at most so many, spread over the video.
 
     Returns:
-        Pipeline that gives ``inputs`` of ``[windows * blocks, C, T, H, W]``.
+        Pipeline that gives ``inputs`` of ``[crops * windows * blocks, C, T, H, W]``.
 
     Raises:
         ValueError: When the config does not say which frames the encoder was trained on.
     """
-    training = find_pipeline(config)
-    sample, split = _step(training, 'SampleWindow'), _step(training, 'SplitBlocks')
-    scales = [step['scale'] for step in training if step['type'] == 'Resize']
+    training = list(_flat(find_pipeline(config)))
+    sample, split = _window(training), _step(training, 'SplitBlocks')
+    theirs = _step(training, 'SampleFrames')
+    if sample is None and theirs is not None and theirs.get('clip_len', 1) > 1:
+        sample = dict(num_frames=theirs['clip_len'], stride=theirs.get('frame_interval', 1))
+    scales = [step['scale'] for step in training if _kind(step) == 'Resize']
     if sample is None or not scales:
         raise ValueError(
             "the encoder's config has no training pipeline with SampleWindow and Resize, so the "
             'frames it expects are unknown: give a config that has one (--encoder-config), or '
             'describe the videos by a dataset config with a pipeline of its own')
-    size = min(side for side in scales[-1] if side > 0)  # -1: whatever keeps the aspect
+    if not 0 < crop_share <= 1:
+        raise ValueError(f'crop_share must lie in (0, 1], got {crop_share}')
+    scale = scales[-1] if isinstance(scales[-1], (list, tuple)) else (scales[-1],)
+    size = int(min(side for side in scale if side > 0))  # -1, inf: whatever keeps the aspect
     options = {k: sample[k] for k in ('num_frames', 'stride', 'short') if k in sample}
+    kept = _step(training, 'TemporalRandomCrop')  # of the frames sampled, what the encoder sees
+    if kept is not None:
+        options['num_frames'] = kept.get('num_frames', 16)
     options.update(mode='sliding') if num_windows is None else options.update(
         mode='uniform', num_windows=num_windows)
     options.update(sampling)
+    crop = dict(type='CenterCrop', crop_size=size)
+    if crops != 'center' or flip:
+        crop = dict(type='MultiCrop', crop_size=size, crops=crops, flip=flip)
     steps = [dict(type='VideoInit'), dict(type='SampleWindow', **options),
-             dict(type='DecodeFrames'), dict(type='Resize', scale=(-1, size)),
-             dict(type='CenterCrop', crop_size=size)]
+             dict(type='DecodeFrames'), dict(type='Resize', scale=(-1, round(size / crop_share))),
+             crop]
     if split is not None:
         steps.append(dict(split))
     return [ConfigDict(step) for step in steps + [
@@ -96,7 +134,8 @@ def view_pipeline(config: Config | dict, num_windows: int | None = None,
 
 def describe_views(pipeline: Sequence[dict]) -> str:
     """One line for a record: ``sliding windows of 40 frames at stride 3, 8 blocks, …``."""
-    sample, split = _step(pipeline, 'SampleWindow'), _step(pipeline, 'SplitBlocks')
+    sample, split = _window(pipeline), _step(pipeline, 'SplitBlocks')
+    theirs = _step(pipeline, 'SampleFrames')
     parts = []
     if sample is not None:
         count = f'{sample["num_windows"]} ' if sample.get('num_windows') else ''
@@ -104,11 +143,42 @@ def describe_views(pipeline: Sequence[dict]) -> str:
             count = f'at most {sample["max_windows"]} '
         parts.append(f'{count}{sample.get("mode", "random")} windows of {sample.get("num_frames")} '
                      f'frames at stride {sample.get("stride")}')
+    elif theirs is not None:
+        parts.append(f'{theirs.get("num_clips", 1)} clips of {theirs.get("clip_len", 1)} frames at '
+                     f'stride {theirs.get("frame_interval", 1)}')
     if split is not None:
         parts.append(f'{split["num_blocks"]} blocks')
-    parts += [f'{step["type"]} {step["crop_size"]}' for step in pipeline if 'crop_size' in step]
+    for step in pipeline:
+        if _kind(step) == 'MultiCrop':
+            crops = step.get('crops', 'center')
+            crops = f'{crops} crop' + ('' if crops == 'center' else 's')
+            parts.append(f'{crops} of {step["crop_size"]}'
+                         + (' and their mirror images' if step.get('flip') else ''))
+        elif 'crop_size' in step:
+            parts.append(f'{_kind(step)} {step["crop_size"]}')
     return ', '.join(parts + ['mean over views'])
 
 
+def _flat(pipeline):
+    """Steps of a pipeline, those inside wrappers such as ``PerClip`` in their place."""
+    for step in pipeline:
+        yield step
+        inside = step.get('transforms') or step.get('transform')
+        if inside:
+            inside = [inside] if isinstance(inside, dict) else inside
+            yield from _flat([each for each in inside if isinstance(each, dict)])
+
+
+def _kind(step):
+    """Name of a transform without the scope before it; classes as they are called."""
+    kind = step['type']
+    return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else kind.__name__
+
+
+def _window(pipeline):
+    return _step(pipeline, 'SampleWindow') or _step(pipeline, 'SampleTimedWindow')
+
+
 def _step(pipeline, kind):
-    return next((step for step in pipeline if step['type'] == kind), None)
+    kinds = (kind, dict(SampleWindow='SampleFailureWindow').get(kind))  # its subclass
+    return next((step for step in pipeline if _kind(step) in kinds), None)

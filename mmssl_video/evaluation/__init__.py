@@ -1,6 +1,13 @@
 """Named evaluation protocols on feature arrays, trivial baselines, and reports."""
 
-from . import knn, linear, retrieval, ssl_metric  # noqa: F401  (registered on import)
+from . import (  # noqa: F401  (registered on import)
+    heads,
+    knn,
+    linear,
+    retrieval,
+    ssl_metric,
+    unintentional_metric,
+)
 from .confidence import wilson_interval
 from .registry import ProtocolOutput, get_protocol, list_protocols, register_protocol
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from .class_scores import by_label
 from .registry import ProtocolOutput, register_protocol
-from .similarity import TIE, cosine_chunks, unit_rows
+from .similarity import CHUNK, TIE, cosine_chunks, unit_rows
 
 
 @register_protocol('knn/cosine', version=1)
 def knn_cosine(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
-               query_labels: np.ndarray, *, k: int = 20, chunk_size: int = 4096,
+               query_labels: np.ndarray, *, k: int = 20, chunk_size: int = CHUNK,
                seed: int = 0, device: str = 'cpu') -> ProtocolOutput:
     """Plain majority vote among the ``k`` gallery videos of highest cosine similarity.
 
@@ -32,17 +33,18 @@ def knn_cosine(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarra
         device: Where to compute; double precision everywhere.
 
     Returns:
-        ``top1`` in percent; ``details`` names the ``k`` that was used.
+        ``top1`` in percent; ``details`` names the ``k`` that was used. The probabilities are the
+        shares of the votes.
     """
     votes, similarity, k = _votes(gallery, gallery_labels, query, k, None, chunk_size, device)
     best = _winners(votes, np.ones_like(votes, dtype=bool))
-    return _output(_winners(similarity, best), gallery_labels, query_labels, dict(k=k))
+    return _output(votes, _winners(similarity, best), gallery_labels, query_labels, dict(k=k))
 
 
 @register_protocol('knn/weighted', version=1)
 def knn_weighted(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
                  query_labels: np.ndarray, *, k: int = 20,
-                 temperature: float = 0.07, chunk_size: int = 4096, seed: int = 0,
+                 temperature: float = 0.07, chunk_size: int = CHUNK, seed: int = 0,
                  device: str = 'cpu') -> ProtocolOutput:
     """Vote of the ``k`` nearest, each weighted by ``exp(cosine / temperature)``.
 
@@ -56,7 +58,8 @@ def knn_weighted(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndar
         raise ValueError(f'temperature must be positive, got {temperature}')
     votes, _, k = _votes(gallery, gallery_labels, query, k, temperature, chunk_size, device)
     winners = _winners(votes, np.ones_like(votes, dtype=bool))
-    return _output(winners, gallery_labels, query_labels, dict(k=k, temperature=temperature))
+    return _output(votes, winners, gallery_labels, query_labels,
+                   dict(k=k, temperature=temperature))
 
 
 def _votes(gallery, gallery_labels, query, k, temperature, chunk_size, device):
@@ -98,8 +101,9 @@ def _winners(scores, among):
     return masked >= top - 1e-9 * np.maximum(1, np.abs(top))
 
 
-def _output(winners, gallery_labels, query_labels, details):
+def _output(votes, winners, gallery_labels, query_labels, details):
     classes = np.unique(gallery_labels)
     hit = winners[np.arange(len(winners)), np.searchsorted(classes, query_labels)]
     top1 = 100 * float((hit / winners.sum(axis=1)).mean())
-    return ProtocolOutput(dict(top1=top1), dict(top1=100 / len(classes)), details)
+    return ProtocolOutput(dict(top1=top1), dict(top1=100 / len(classes)), details,
+                          by_label(votes, classes))

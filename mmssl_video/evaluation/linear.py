@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .class_scores import Standardise, classification_output, validation_splits
 from .registry import ProtocolOutput, register_protocol
 
 #: Strengths of the L2 penalty that are tried, from strong to weak.
@@ -50,7 +51,7 @@ def linear_cached(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.nda
                                          validations, max_iter, seed, device)
     probe = LinearProbe(len(classes), max_iter, device).fit(gallery, targets, penalty)
     scores = probe.scores(query).cpu().numpy()
-    return _output(scores, classes, query_labels, dict(
+    return classification_output(scores, classes, query_labels, dict(
         penalty=penalty, validation_top1=validation,
         train_top1=100 * float((probe.scores(gallery).argmax(1).cpu().numpy() == targets).mean())))
 
@@ -74,12 +75,8 @@ class LinearProbe:
         A second call starts from the weights of the first (which costs less, and ends in the same
         optimum). Returns the probe itself.
         """
-        features = self._tensor(features)
-        self.mean, self.scale = features.mean(0), features.std(0, unbiased=False)
-        # Below the resolution of float32 a spread is rounding noise, not a feature.
-        self.scale[self.scale <= 1e-6 * self.mean.abs()] = float('inf')
-        self.scale[self.scale == 0] = float('inf')
-        inputs = self._standardise(features)
+        self.standardise = Standardise(features, device=self.device)
+        inputs = self.standardise(features)
         targets = torch.as_tensor(targets, device=self.device)
         if self.weight is None:
             self.weight = inputs.new_zeros(inputs.shape[1], self.num_classes)
@@ -101,13 +98,7 @@ class LinearProbe:
 
     def scores(self, features: np.ndarray) -> Tensor:
         """Class scores (logits) of ``features`` ``[V, D]``, ``[V, classes]`` float64."""
-        return self._standardise(self._tensor(features)) @ self.weight + self.bias
-
-    def _tensor(self, features):
-        return torch.as_tensor(features).to(device=self.device, dtype=torch.float64)
-
-    def _standardise(self, features):
-        return (features - self.mean) / self.scale
+        return self.standardise(features) @ self.weight + self.bias
 
 
 def select_penalty(features: np.ndarray, targets: np.ndarray, num_classes: int,
@@ -131,17 +122,8 @@ def select_penalty(features: np.ndarray, targets: np.ndarray, num_classes: int,
     penalties = sorted({float(p) for p in penalties}, reverse=True)
     if not penalties or penalties[-1] < 0:
         raise ValueError(f'penalties must be numbers >= 0, got {penalties}')
-    if folds < 2 or not 1 <= validations <= folds:
-        raise ValueError('the split needs folds >= 2 and 1 <= validations <= folds, '
-                         f'got folds={folds}, validations={validations}')
-    fold = stratified_folds(targets, folds, seed)
-    if len(np.unique(fold)) < 2:
-        raise ValueError('the linear probe needs at least 2 training videos, to choose its penalty')
     right, loss, count = np.zeros(len(penalties)), np.zeros(len(penalties)), 0
-    for held_out in range(validations):
-        test = fold == held_out
-        if not test.any():
-            continue
+    for test in validation_splits(targets, folds, validations, seed):
         probe = LinearProbe(num_classes, max_iter, device)
         truth = torch.as_tensor(targets[test], device=device)
         for i, penalty in enumerate(penalties):
@@ -152,28 +134,3 @@ def select_penalty(features: np.ndarray, targets: np.ndarray, num_classes: int,
     best = min(range(len(penalties)), key=lambda i: (-right[i], loss[i]))
     return penalties[best], float(100 * right[best] / count)
 
-
-def stratified_folds(targets: np.ndarray, folds: int, seed: int = 0) -> np.ndarray:
-    """Deal every class in random order to the folds in turn, ``[G]`` indices 0 to ``folds - 1``.
-
-    The next class goes on where the last one stopped, so that the folds differ by one video at
-    most and a class with few videos is not always dealt to the first ones.
-    """
-    targets = np.asarray(targets)
-    generator = np.random.default_rng(seed)
-    order = np.concatenate([generator.permutation(np.flatnonzero(targets == label))
-                            for label in np.unique(targets)])
-    fold = np.empty(len(targets), dtype=np.int64)
-    fold[order] = np.arange(len(order)) % folds
-    return fold
-
-
-def _output(scores, classes, query_labels, details):
-    truth = np.searchsorted(classes, query_labels)
-    metrics = dict(top1=100 * float((scores.argmax(1) == truth).mean()))
-    chance = dict(top1=100 / len(classes))
-    if len(classes) > 5:
-        top5 = np.argsort(-scores, axis=1, kind='stable')[:, :5]
-        metrics['top5'] = 100 * float((top5 == truth[:, None]).any(1).mean())
-        chance['top5'] = 500 / len(classes)
-    return ProtocolOutput(metrics, chance, details)

@@ -7,19 +7,25 @@ A protocol is a plain function on arrays, registered in a file of its own::
         ...
         return ProtocolOutput(metrics={'top1': 61.3}, chance={'top1': 12.5})
 
-The version changes whenever the same features would give another figure.
+The version changes whenever the same features would give another figure. Where a protocol is
+defined on something else than one context feature a video, its registration says on what.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from .checks import check_arrays
 
+#: Feature levels: ``context`` is what ``extract_feat`` gives, pooled; ``backbone`` the backbone's
+#: maps, pooled over the whole clip; ``block`` those of the middle block alone, f(x) of DPC.
+FEATURES = ('context', 'backbone', 'block', 'projection')
 _PROTOCOLS: dict[str, Protocol] = {}
 
 
@@ -28,23 +34,36 @@ class ProtocolOutput:
     """What a protocol found.
 
     Args:
-        metrics: Figures in percent, by name (``top1``, ``R@5``, …).
+        metrics: Figures in percent, by name (``top1``, ``R@5``, …); the first is the headline.
         chance: What guessing gets on the same labels, in percent, for the same names.
         details: Settings that were chosen or clipped on the way; goes to the JSON record.
+        probabilities: Of classifiers: ``[Q, K]`` float32, column = label; for result files.
     """
 
     metrics: dict[str, float]
     chance: dict[str, float]
     details: dict[str, Any] = field(default_factory=dict)
+    probabilities: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A registered protocol; calling it checks the arrays, then runs the function."""
+    """A registered protocol; calling it checks the arrays, then runs the function.
+
+    Args:
+        name, version, function: As registered.
+        feature: The feature level it is defined on (:data:`FEATURES`); None: on any.
+        clips: ``'mean'``: one feature a video, the mean over its windows; ``'each'``: one for
+            every window, so that arrays have a row (and a label) for each.
+        views: Windows a video that it is defined on, by role (``gallery``, ``query``).
+    """
 
     name: str
     version: int
     function: Callable[..., ProtocolOutput]
+    feature: str | None = None
+    clips: str = 'mean'
+    views: Mapping[str, int] = field(default_factory=dict)
 
     def __call__(self, gallery: ArrayLike, gallery_labels: ArrayLike, query: ArrayLike,
                  query_labels: ArrayLike, **options: Any) -> ProtocolOutput:
@@ -61,14 +80,47 @@ class Protocol:
                              f'it has {", ".join(known)}')
         return options
 
+    def check_feature(self, feature: str | None, default: str = 'context') -> str:
+        """The feature level to run on: the protocol's own, the one asked for, or the default.
 
-def register_protocol(name: str, version: int) -> Callable[[Callable], Callable]:
-    """Decorator that makes a function a protocol of that name; a name may be taken once."""
+        Raises:
+            ValueError: There is no such level, or the protocol is defined on another.
+        """
+        if self.feature is not None and feature not in (None, self.feature):
+            raise ValueError(f'protocol {self.name!r} is defined on feature={self.feature!r}, not '
+                             f'on {feature!r}: take another protocol or leave feature out')
+        found = self.feature or feature or default
+        if found not in FEATURES:
+            raise ValueError(f'unknown feature level {found!r}; known are {", ".join(FEATURES)}')
+        return found
+
+    def check_views(self, counts: Mapping[str, int | None]) -> None:
+        """Compare the windows a video, by role (None: it varies), with what the name stands for.
+
+        Raises:
+            ValueError: They differ.
+        """
+        for role, wanted in self.views.items():
+            if counts[role] != wanted:
+                found = ('a number that varies' if counts[role] is None else counts[role])
+                raise ValueError(
+                    f'protocol {self.name!r} is defined on {wanted} views of each {role} video, '
+                    f'but the {role} gives {found}: set evaluation.{role}.views, or name the '
+                    "search 'retrieval/context-mean-cosine'")
+
+
+def register_protocol(name: str, version: int, **definition: Any) -> Callable[[Callable], Callable]:
+    """Decorator that makes a function a protocol of that name; a name may be taken once.
+
+    Args:
+        name, version: Of the protocol.
+        **definition: ``feature``, ``clips`` and ``views`` of :class:`Protocol`.
+    """
 
     def register(function):
         if name in _PROTOCOLS:
             raise KeyError(f'protocol {name!r} is registered already')
-        _PROTOCOLS[name] = Protocol(name, version, function)
+        _PROTOCOLS[name] = Protocol(name, version, function, **definition)
         return function
 
     return register

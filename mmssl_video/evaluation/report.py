@@ -22,16 +22,21 @@ FIELDS = ('protocol', 'version', 'options', 'dataset', 'split', 'views', 'subjec
           'num_classes', 'unreadable')
 
 
-def make_record(output: ProtocolOutput, **fields: Any) -> dict:
+def make_record(output: ProtocolOutput, *, feature: str | None = None,
+                warnings: Sequence[str] = (), **fields: Any) -> dict:
     """Turn what a protocol found into a record that can stand alone.
 
     Args:
         output: Figures, chance and details of one protocol.
+        feature: The feature level it ran on, where there is one.
+        warnings: Sentences that a reader of the figure must know, such as those of
+            :func:`closeness_warnings`.
         **fields: Exactly :data:`FIELDS`.
 
     Returns:
         JSON-serialisable. ``metrics[name]`` is ``dict(value, low, high)`` in percent, as ``unit``
-        says, with the bounds of the 95% Wilson interval over queries.
+        says, with the bounds of the 95% Wilson interval over queries: ``num_queries``, or fewer
+        where ``output.details['queries']`` gives a number for the name.
 
     Raises:
         TypeError: When a field is missing or unknown: no figure goes without its name.
@@ -40,16 +45,49 @@ def make_record(output: ProtocolOutput, **fields: Any) -> dict:
         raise TypeError(f'a record needs exactly the fields {", ".join(FIELDS)}; these differ: '
                         f'{", ".join(sorted(set(fields) ^ set(FIELDS)))}')
     from mmssl_video import __version__
-    metrics = {}
+    metrics, counts = {}, output.details.get('queries', {})
     for name, value in output.metrics.items():
         value = min(max(value, 0.0), 100.0)  # sums of fractional hits end in rounding errors
-        low, high = wilson_interval(value / 100, fields['num_queries'])
+        low, high = wilson_interval(value / 100, counts.get(name, fields['num_queries']))
         metrics[name] = dict(value=value, low=100 * low, high=100 * high)
     return dict(
         **fields, metrics=metrics, chance=dict(output.chance), unit='percent',
-        details=dict(output.details),
+        details=dict(output.details), feature=feature, warnings=list(warnings),
         time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
         software=dict(mmssl_video=__version__, torch=torch.__version__))
+
+
+def closeness_warnings(records: Sequence[dict]) -> dict[str, list[str]]:
+    """Where baselines come near the encoders that one protocol judged.
+
+    *Near* means: the baseline's headline figure (the first of its metrics) is at least the lower
+    bound of the encoder's 95% interval, so that these queries do not show the encoder to be better.
+
+    Args:
+        records: One protocol's records on one data set; ``kind`` tells encoders from baselines.
+
+    Returns:
+        Sentences by the encoders' ``subject``.
+    """
+    found = {}
+    for record in records:
+        name, metric = next(iter(record['metrics'].items()))
+        if record['kind'] != 'encoder':
+            continue
+        others = [r for r in records if r['kind'] == 'baseline' and name in r['metrics'] and
+                  r['metrics'][name]['value'] >= metric['low']]
+        sentences = []
+        for untrained, meaning in ((False, 'the set may have a shortcut, a leak, or too few '
+                                    'queries to tell'), (True, 'pre-training shows no gain here')):
+            near = [f'{r["subject"]} ({r["metrics"][name]["value"]:.1f})' for r in others
+                    if r['subject'].startswith('random') == untrained]
+            if near:
+                sentences.append(
+                    f'{record["protocol"]} {name} of {record["subject"]} is {metric["value"]:.1f} '
+                    f'(95% interval from {metric["low"]:.1f}); {", ".join(near)} '
+                    f'{"comes" if len(near) == 1 else "come"} near it: {meaning}')
+        found[record['subject']] = sentences
+    return found
 
 
 def read_results(path: str | Path) -> list[dict]:
@@ -133,7 +171,9 @@ def format_table(records: Sequence[dict]) -> str:
     lines += [subject.ljust(first) + '  ' + '  '.join(
         cell.ljust(width) for cell, width in zip(line, widths))
         for subject, line in zip(rows, cells)]
-    return '\n'.join([_caption(records), ''] + [line.rstrip() for line in lines])
+    warnings = dict.fromkeys(w for record in records for w in record.get('warnings', ()))
+    return '\n'.join([_caption(records), ''] + [line.rstrip() for line in lines]
+                     + [''] * bool(warnings) + [f'warning: {text}' for text in warnings])
 
 
 def _cell(metric):
@@ -148,8 +188,10 @@ def _cell(metric):
 def _caption(records):
     record = records[0]
     lines = [f'{record["dataset"]}: {record["num_queries"]} queries ({record["split"]["query"]}), '
-             f'{record["num_gallery"]} gallery videos ({record["split"]["gallery"]}), '
-             f'{record["num_classes"]} classes; {record["views"]}; in %, ± 95% interval']
+             + (f'{record["num_gallery"]} gallery videos ({record["split"]["gallery"]}), '
+                if record['num_gallery'] else '') +
+             (f'{record["num_classes"]} classes; ' if record['num_classes'] else '') +
+             f'{record["views"]}; in %, ± 95% interval']
     unreadable = record['unreadable']
     for role in ('gallery', 'query'):
         if unreadable[role]:

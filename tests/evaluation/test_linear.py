@@ -6,7 +6,8 @@ import torch
 
 from mmssl_video.evaluation import get_protocol
 from mmssl_video.evaluation import linear as module
-from mmssl_video.evaluation.linear import LinearProbe, select_penalty, stratified_folds
+from mmssl_video.evaluation.class_scores import stratified_folds
+from mmssl_video.evaluation.linear import LinearProbe, select_penalty
 
 probe = get_protocol('linear/cached')
 

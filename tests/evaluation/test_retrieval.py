@@ -2,13 +2,15 @@
 
 import itertools
 import math
+import sys
 
 import numpy as np
 import pytest
 
-from mmssl_video.evaluation import get_protocol
-from mmssl_video.evaluation.retrieval import retrieval_chance
-from mmssl_video.evaluation.similarity import cosine_chunks, unit_rows
+from helpers.tiny_run import run
+from mmssl_video.evaluation import get_protocol, list_protocols
+from mmssl_video.evaluation.retrieval import KS, recall_at_k, retrieval_chance
+from mmssl_video.evaluation.similarity import CosineScores, cosine_chunks, unit_rows
 
 retrieval = get_protocol('retrieval/context-mean-cosine')
 
@@ -111,6 +113,113 @@ def test_blocks_of_similarities_stay_small():
     expected = query @ gallery.T / np.linalg.norm(query, axis=1)[:, None] / np.linalg.norm(
         gallery, axis=1)
     assert np.allclose(whole, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize('integers', [False, True])
+def test_centred_equals_the_plain_reference_on_centred_features(integers):
+    rng = np.random.default_rng(0)
+    gallery, query = rng.normal(size=(16, 4)) + 5, rng.normal(size=(11, 4)) + 5
+    if integers:  # ties and duplicates
+        gallery, query = rng.integers(0, 2, (16, 2)), rng.integers(0, 2, (11, 2))
+    gallery, query = gallery.astype('f'), query.astype('f')
+    gallery_labels, query_labels = np.arange(16) % 3, rng.integers(0, 3, 11)
+    found = retrieval(gallery, gallery_labels, query, query_labels, ks=(1, 4), chunk_size=5,
+                      centred=True)
+    mean = gallery.astype('d').mean(0)
+    for k in (1, 4):
+        expected = plain_recall(gallery - mean, gallery_labels, query - mean, query_labels, k)
+        assert found.metrics[f'R@{k}'] == pytest.approx(expected, abs=1e-9)
+    raw = retrieval(gallery, gallery_labels, query, query_labels, ks=(1, 4))
+    assert raw.metrics != found.metrics
+
+
+def test_a_constant_encoder_gets_chance_centred_as_well():
+    gallery_labels, query_labels = np.repeat([0, 1], [20, 5]), np.array([0, 1])
+    constant = np.full((25, 3), 0.3, dtype='f')
+    found = retrieval(constant, gallery_labels, constant[:2], query_labels, centred=True)
+    assert found.metrics == pytest.approx(found.chance, abs=1e-9)
+
+
+def test_named_variants():
+    """One search; the names differ in what they are defined on."""
+    names = [name for name in list_protocols() if name.startswith('retrieval/')]
+    assert set(names) == {f'retrieval/{name}' for name in (
+        'context-mean-cosine', 'block-cosine', 'clip-search', 'mean-10-clips', 'multi-view-query')}
+    rng = np.random.default_rng(0)
+    arrays = (rng.normal(size=(60, 4)), np.arange(60) % 3, rng.normal(size=(9, 4)),
+              np.arange(9) % 3)
+    expected = retrieval(*arrays)
+    assert list(expected.metrics) == [f'R@{k}' for k in KS] == [
+        'R@1', 'R@5', 'R@10', 'R@20', 'R@50']
+    for name in names:
+        assert get_protocol(name)(*arrays) == expected
+    assert get_protocol('retrieval/clip-search').clips == 'each'
+    block, ten, multi = (get_protocol(f'retrieval/{name}') for name in (
+        'block-cosine', 'mean-10-clips', 'multi-view-query'))
+    assert block.check_feature(None) == 'block'
+    with pytest.raises(ValueError, match="is defined on feature='block', not on 'context'"):
+        block.check_feature('context')
+    with pytest.raises(ValueError, match="unknown feature level 'logits'; known are context"):
+        ten.check_feature('logits')
+    ten.check_views(dict(gallery=10, query=10))
+    with pytest.raises(ValueError, match='10 views of each query video, but the query gives 3'):
+        ten.check_views(dict(gallery=10, query=3))
+    multi.check_views(dict(gallery=1, query=30))
+    with pytest.raises(ValueError, match='but the gallery gives a number that varies'):
+        multi.check_views(dict(gallery=None, query=30))
+
+
+def test_recall_of_any_similarity():
+    """What fusion uses: a sum of two similarities is that of concatenated unit features."""
+    rng = np.random.default_rng(0)
+    gallery, query = rng.normal(size=(2, 20, 4)), rng.normal(size=(2, 9, 4))
+    labels = (np.arange(20) % 3, np.arange(9) % 3)
+    parts = [CosineScores(q, g) for q, g in zip(query, gallery)]
+    found = recall_at_k(lambda r, c: 0.5 * parts[0](r, c) + 0.5 * parts[1](r, c), *labels,
+                        ks=(1, 5), chunk_size=4)
+    unit = [np.hstack([x / np.linalg.norm(x, axis=1)[:, None] for x in pair])
+            for pair in (gallery, query)]
+    assert found == retrieval(unit[0], labels[0], unit[1], labels[1], ks=(1, 5))
+
+
+MEMORY = """
+import resource, sys
+import numpy as np
+from mmssl_video.evaluation import get_protocol
+gallery, query, width = map(int, sys.argv[1:])
+rng = np.random.default_rng(0)
+features = rng.standard_normal((gallery, width), dtype=np.float32)
+labels = np.arange(gallery) % 50
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+arrays = features, labels, features[:query], labels[:query]
+for name, options in (('retrieval/context-mean-cosine', dict(centred=True)), ('knn/cosine', {})):
+    get_protocol(name)(features[:100], labels[:100], features[:100], labels[:100], **options)
+    before = peak()
+    found = get_protocol(name)(*arrays, **options)
+    print(name, peak() - before, next(iter(found.metrics.values())))
+"""
+
+
+def memory_of(*sizes, tmp_path):
+    done = run(sys.executable, '-c', MEMORY, *sizes, cwd=tmp_path, timeout=900)
+    assert done.returncode == 0, done.stdout
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(('ret', 'knn'))]
+    assert len(rows) == 2 and float(rows[0][2]) == 100  # every query finds itself
+    return [float(row[1]) for row in rows]
+
+
+def test_memory_does_not_grow_with_queries_times_gallery(tmp_path):
+    """All similarities at once would take 40,000 x 2,500 doubles, 800 MB."""
+    for megabytes in memory_of(40000, 2500, 16, tmp_path=tmp_path):
+        assert megabytes < 350
+
+
+@pytest.mark.slow
+def test_memory_of_a_gallery_of_240_000(tmp_path):
+    """Features of 512: 492 MB as they are; 240,000 x 2,000 doubles would take 3.8 GB."""
+    for megabytes in memory_of(240000, 2000, 512, tmp_path=tmp_path):
+        assert megabytes < 700
 
 
 def test_ks_must_be_positive():

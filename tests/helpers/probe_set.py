@@ -30,9 +30,10 @@ evaluation = dict(
     gallery=dict(batch_size=3, dataset=dict(_data, ann_file={gallery!r})),
     query=dict(batch_size=2, dataset=dict(_data, ann_file={query!r})),
     protocol=[
-        dict(type='linear/cached', validations=5),
+        dict(type='linear/cached', validations=5, penalties=(1.0, 0.01)),
         dict(type='knn/cosine', k=3),
         dict(type='retrieval/context-mean-cosine', ks=(1, 5)),
+        dict(type='retrieval/clip-search', feature='backbone', ks=(1, 5)),
     ])
 del _data, _pipeline
 '''

@@ -1,0 +1,8 @@
+# As linear_ut_interaction_folds.py, for encoders of optical flow.
+_base_ = 'linear_ut_interaction_folds.py'
+
+_flow = dict(
+    modality='Flow', suffix='.flow.mp4', data_prefix=dict(video='data/ut_interaction/flow'))
+evaluation = dict(
+    dataset='UT-Interaction, flow', gallery=dict(dataset=_flow), query=dict(dataset=_flow))
+del _flow

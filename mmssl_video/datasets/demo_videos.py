@@ -10,6 +10,9 @@ phase, so each frame is equally likely at any time, and whatever a law does *not
 object's angle, scale, stretch, offset, distance from the centre) is frozen at a value drawn from
 the same distribution that the laws run through. Number of objects, number of resting objects and
 length of the video do not depend on the class.
+
+With a *failure* the regular motion breaks at a known moment: all objects drop to the ground,
+spinning, and stay there. Such a set has times for labels, as the Oops dataset has.
 """
 from __future__ import annotations
 
@@ -35,6 +38,9 @@ AMPLITUDE = 0.17   # reach of a position law for an object with `reach` 1
 ZOOM = 0.45        # natural log of the largest zoom, and of the largest stretch
 ROCK = 0.8         # largest tilt of a rocking object
 NEAR = 0.35        # smallest distance from the common centre, as a share of the largest
+GRAVITY = 2.0      # of objects that drop, per second squared
+GROUND = 0.9       # where they come to rest, from the top
+FAILURE = (0.25, 0.75)  # range of the moment of a failure, as a share of the video
 
 
 @dataclass
@@ -160,6 +166,13 @@ def _object_states(motion: str | None, rng: np.random.Generator, count: int,
             MOTIONS[motion](state, phase + seconds / period, group, reach, way)
         states.append(state)
     return states
+
+
+def _drop(s: State, seconds: np.ndarray, y: float, rng: np.random.Generator) -> None:
+    """Let an object fall from height ``y``, spinning, when ``seconds`` [T] passes 0."""
+    falling = np.clip(seconds, 0, np.sqrt(2 * max(GROUND - y, 0) / GRAVITY))
+    s.dy = s.dy + 0.5 * GRAVITY * falling ** 2
+    s.angle = s.angle + rng.uniform(-6, 6) * falling
 
 
 # -- looks --------------------------------------------------------------------------------------
@@ -295,7 +308,7 @@ def _paste(frame: np.ndarray, sprite: np.ndarray, y: float, x: float, angle: flo
 
 
 def render_video(motion: str | None, rng: np.random.Generator, size: tuple[int, int] = (96, 128),
-                 frames: int = 150, fps: int = 30) -> np.ndarray:
+                 frames: int = 150, fps: int = 30, failure: float | None = None) -> np.ndarray:
     """Draw one video.
 
     Args:
@@ -304,9 +317,10 @@ def render_video(motion: str | None, rng: np.random.Generator, size: tuple[int, 
         size: height and width in pixels.
         frames: number of frames, T.
         fps: frames per second; speeds are per second.
+        failure: the moment, in seconds, at which the motion stops and all objects drop.
 
     Returns:
-        [T, H, W, 3] uint8 RGB.
+        [T, H, W, 3] uint8 RGB; up to the failure the same frames as without one.
     """
     height, width = size
     seconds = np.arange(frames) / fps
@@ -322,7 +336,13 @@ def render_video(motion: str | None, rng: np.random.Generator, size: tuple[int, 
     distance = rng.uniform(0.65, 1.1, count) * 0.47
     radii = np.exp(rng.uniform(np.log(0.14), np.log(0.22), count)) * height
     sprites = [_sprite(rng, 1.25 * r) for r in radii]  # drawn larger: zooming in stays sharp
-    states = _object_states(motion, rng, count, seconds)
+    moving = seconds if failure is None else np.minimum(seconds, failure)
+    states = _object_states(motion, rng, count, moving)
+    if failure is not None:
+        for i, s in enumerate(states):
+            height_then = centre[0] / height + s.dy[-1] + (
+                distance[i] * s.spread[-1] * np.sin(sector[i] + s.turn[-1]))
+            _drop(s, seconds - failure, height_then, rng)
     out = np.empty((frames, height, width, 3), np.uint8)
     for t in range(frames):
         dy, dx = shake[t]
@@ -372,16 +392,17 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 30,
     partial_path.replace(path)
 
 
-def _make_one(job: tuple[Path, str, tuple[int, ...]], size, frames, fps, codec) -> None:
-    path, motion, entropy = job
+def _make_one(job: tuple[Path, str, tuple[int, ...], float | None], size, frames, fps,
+              codec) -> None:
+    path, motion, entropy, failure = job
     rng = np.random.default_rng(entropy)
-    write_video(path, render_video(motion, rng, size, frames, fps), fps, codec)
+    write_video(path, render_video(motion, rng, size, frames, fps, failure), fps, codec)
 
 
 def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, seed: int = 0,
                      size: tuple[int, int] = (96, 128), frames: int = 150, fps: int = 30,
                      test_share: float = 0.2, codec: str = 'auto', workers: int = 1,
-                     overwrite: bool = False,
+                     overwrite: bool = False, failures: bool = False,
                      progress: Callable[[int, int], None] | None = None) -> bool:
     """Write a set of demo videos with its lists.
 
@@ -404,6 +425,8 @@ def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, see
         codec: ``'auto'``, ``'libx264'`` or ``'mpeg4'``.
         workers: processes that draw and encode.
         overwrite: replace a set made with other settings.
+        failures: every video has a failure, at a moment drawn from the middle half of it; lines
+            are ``class/name.mp4 SECONDS``, for :class:`OopsDataset`.
         progress: called with (videos done, videos in all).
 
     Returns:
@@ -418,7 +441,7 @@ def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, see
     codec = pick_codec(codec)
     meta = dict(generator_version=GENERATOR_VERSION, classes=classes, per_class=per_class,
                 seed=seed, size=list(size), frames=frames, fps=fps, test_share=test_share,
-                codec=codec)
+                codec=codec, **(dict(failures=True) if failures else {}))
     if out.exists() and not out.is_dir():
         raise FileExistsError(f'{out} is a file; give a folder for the demo videos.')
     videos, meta_file = out / 'videos', out / META
@@ -428,7 +451,7 @@ def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, see
         if old == meta and _complete(out):
             return False
         if old != meta and not overwrite:
-            wrong = ', '.join(k for k in meta if old.get(k) != meta[k])
+            wrong = ', '.join(k for k in {**old, **meta} if old.get(k) != meta.get(k))
             raise FileExistsError(f'{out} holds demo videos with another {wrong}; give another '
                                   'folder or --overwrite.')
         unfinished.touch()
@@ -448,8 +471,13 @@ def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, see
         (videos / motion).mkdir(exist_ok=True)
         for i in range(per_class):
             relative = f'{motion}/{motion}_{i:03d}.mp4'
-            lists['test' if i >= per_class - num_test else 'train'].append(f'{relative} {label}')
-            jobs.append((videos / relative, motion, (seed, label, i)))
+            failure = None
+            if failures:  # from a generator of its own: the look does not depend on it
+                share = np.random.default_rng((seed, label, i, 1)).uniform(*FAILURE)
+                failure = round(float(share) * frames / fps, 3)
+            lists['test' if i >= per_class - num_test else 'train'].append(
+                f'{relative} {failure if failures else label}')
+            jobs.append((videos / relative, motion, (seed, label, i), failure))
     make = partial(_make_one, size=tuple(size), frames=frames, fps=fps, codec=codec)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # before a fork: OpenCV's pool of threads would not survive it

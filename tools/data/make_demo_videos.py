@@ -35,6 +35,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--codec', default='auto', choices=['auto', 'libx264', 'mpeg4'],
                         help='H.264 where the installed PyAV has it, else MPEG-4')
     parser.add_argument('--workers', type=int, default=1, help='processes')
+    parser.add_argument('--failures', action='store_true',
+                        help='let the motion of every video break at a moment, which the lists '
+                        'give in seconds (as the Oops dataset does)')
     parser.add_argument('--overwrite', action='store_true',
                         help='replace a set made with other settings')
     return parser.parse_args()

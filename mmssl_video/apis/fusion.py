@@ -1,0 +1,125 @@
+"""Two-stream fusion from result files: ``python tools/fuse.py RGB.npz FLOW.npz``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..evaluation.checks import check_arrays
+from ..evaluation.fusion import (
+    VERSION,
+    align,
+    check_weights,
+    classification_accuracy,
+    fuse_scores,
+    fused_retrieval,
+    retrieval_ks,
+)
+from ..evaluation.report import append_results, format_table, make_record, read_results
+from ..evaluation.result_files import ClassScores, load_result_file
+from . import cli
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Arguments of ``tools/fuse.py``."""
+    parser = argparse.ArgumentParser(
+        prog='fuse.py', description='Fuse models of several streams, such as RGB and flow, from '
+        'result files: class probabilities or retrieval similarities are averaged.',
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
+    parser.add_argument('files', nargs='+', metavar='FILE.npz',
+                        help='result files of one test list, from tools/test.py --dump')
+    parser.add_argument('--weights', nargs='+', type=float, metavar='WEIGHT',
+                        help='weight of each file (default: all alike)')
+    parser.add_argument('--out', help='JSON file the results are appended to')
+    parser.add_argument('--device', default='cpu', help='where to search (default: cpu)')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Fuse as the command line says: prints a table, appends the records to a JSON file."""
+    args = parse_args(argv)
+    records = run_fusion(args.files, args.weights, out=args.out, device=args.device)
+    print(format_table(records))
+    if args.out:
+        print(f'\nresults are in {args.out}')
+
+
+def run_fusion(files: Sequence[str | Path], weights: Sequence[float] | None = None, *,
+               out: str | Path | None = None, device: str = 'cpu') -> list[dict]:
+    """Figures of every stream and of their fusion.
+
+    Args:
+        files: Two or more result files of one kind and one test list; videos in another order are
+            aligned by name.
+        weights: One for each file; equal by default. Only their ratio matters.
+        out: JSON file to append the records to.
+        device: Where to compute the similarities of retrieval.
+
+    Returns:
+        Records (:func:`mmssl_video.evaluation.report.make_record`): one per file, the fused one
+        last.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: The files cannot be fused, or the weights make no sense.
+    """
+    files = [str(path) for path in files]
+    if len(files) < 2:
+        raise ValueError('fusion needs at least two result files')
+    shares = check_weights(weights, len(files))
+    if out is not None:
+        read_results(out)  # an unusable results file must not cost the work
+    streams = align([load_result_file(path) for path in files], files)
+    alone = np.eye(len(files))
+    if isinstance(streams[0], ClassScores):
+        num_queries, num_gallery = len(streams[0].labels), 0
+        num_classes = streams[0].probabilities.shape[1]
+        outputs = [classification_accuracy(fuse_scores(streams, each), streams[0].labels)
+                   for each in (*alone, shares)]
+    else:
+        num_queries, num_gallery = len(streams[0].query_labels), len(streams[0].gallery_labels)
+        num_classes = len(np.unique(streams[0].gallery_labels))
+        for stream in streams:
+            check_arrays(stream.gallery, np.repeat(stream.gallery_labels, stream.gallery_counts),
+                         stream.query, np.repeat(stream.query_labels, stream.query_counts))
+        ks = retrieval_ks(streams)
+        outputs = [fused_retrieval(streams, each, ks, device=device) for each in (*alone, shares)]
+    infos = [stream.info for stream in streams]
+    short = [Path(path).name for path in files]
+    names = short if len(set(short)) == len(short) else files
+    fused = 'fused ' + ' : '.join(f'{w:g}' for w in (weights or [1] * len(files)))
+    common = dict(
+        protocol=f'two-stream/{_joined(infos, "protocol")}', version=VERSION,
+        dataset=_joined(infos, 'dataset'), seed=None, bn_batches=None, num_gallery=num_gallery,
+        num_queries=num_queries, num_classes=num_classes, unreadable=dict(gallery=[], query=[]))
+    records = []
+    for output, subject, info, path in zip(outputs, [*names, fused], [*infos, None],
+                                           [*files, None]):
+        mine = infos if info is None else [info]
+        records.append(make_record(
+            output, **common, subject=subject, kind='stream' if path else 'fusion',
+            options=dict(weights=[float(w) for w in shares] if info is None else [1.0],
+                         files=files if info is None else [path],
+                         subjects=[one.get('subject') for one in mine],
+                         streams=[one.get('options', {}) for one in mine]),
+            split={role: _joined([one.get('split') or {} for one in mine], role)
+                   for role in ('gallery', 'query')},
+            views=_joined(mine, 'views'), checkpoint=_joined(mine, 'checkpoint'),
+            checkpoint_hash=_joined(mine, 'checkpoint_hash')))
+    if out is not None:
+        append_results(out, records)
+    return records
+
+
+def _joined(infos: Sequence[dict[str, Any]], key: str) -> str | None:
+    """What the files say, once if they agree."""
+    said = list(dict.fromkeys(str(info[key]) for info in infos if info.get(key) is not None))
+    return ' + '.join(said) or None
+
+
+if __name__ == '__main__':
+    cli.run(main)

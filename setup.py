@@ -85,7 +85,7 @@ setup(
     python_requires='>=3.9,<3.14',
     packages=find_packages(include=['mmssl_video', 'mmssl_video.*']),
     install_requires=requirements('runtime') + mmcv_requirement(),
-    extras_require={'tests': tests, 'tensorboard': ['tensorboard']},
+    extras_require={'tests': tests, 'tensorboard': ['tensorboard'], 'tsne': ['scikit-learn']},
     cmdclass={'build_py': BuildWithConfigs},
     zip_safe=False,
 )

@@ -1,6 +1,7 @@
-"""Convert a checkpoint of the DPC or MemDPC authors (``.pth.tar``) into one of ours.
+"""Convert a checkpoint of the DPC, MemDPC or FGKVMemPred authors into one of ours.
 
-python tools/convert_checkpoint.py SRC DST --from dpc|memdpc [--to encoder|full|classifier]
+python tools/convert_checkpoint.py SRC DST --from dpc|memdpc|fgkvmempred
+                                   [--to encoder|full|classifier]
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from mmssl_video.checkpoints.official import ORIGINS, TARGETS, convert_file
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Convert a checkpoint of the DPC or MemDPC authors into one of ours.'
+        description='Convert a checkpoint of the DPC, MemDPC or FGKVMemPred authors into one of '
+        'ours.'
     )
-    parser.add_argument('source', help="the authors' .pth.tar file")
+    parser.add_argument('source', help="the authors' .pth.tar or .pyth file")
     parser.add_argument('destination', help='the .pth file to write')
     parser.add_argument(
         '--from', dest='origin', required=True, choices=ORIGINS, help='whose format it is'
@@ -30,7 +32,8 @@ def parse_args() -> argparse.Namespace:
         'probed one (default: all that the file holds)',
     )
     parser.add_argument(
-        '--num-blocks', type=whole(1), default=8, help='blocks of a clip (default: 8)'
+        '--num-blocks', type=whole(1), default=8, help='blocks of a clip, of DPC and '
+        'MemDPC (default: 8)'
     )
     parser.add_argument(
         '--pred-steps',
@@ -41,9 +44,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--size',
         type=whole(16),
-        default=128,
-        help='side of the frames it was trained on, in pixels, which the file does not tell '
-        '(default: 128)',
+        help="side of the frames it was trained on, in pixels (default: 128; FGKVMemPred's files "
+        'tell it)',
     )
     parser.add_argument('--force', action='store_true', help='overwrite an existing file')
     return parser.parse_args()
@@ -66,11 +68,14 @@ def main() -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     print(conversion)
-    backbone, neck = conversion.model['backbone'], conversion.model['neck']
-    print(
-        f'wrote {args.destination}: {conversion.target} with ResNet2d3d-{backbone["depth"]} and a '
-        f'{neck["num_layers"]}-layer {"bidirectional " if neck["bidirectional"] else ""}ConvGRU'
-    )
+    backbone, neck = conversion.model['backbone'], conversion.model.get('neck')
+    parts = f'{conversion.target} with {backbone["type"]}-{backbone["depth"]}'
+    if 'kind' in backbone:
+        parts += f' ({backbone["kind"]})'
+    if neck:
+        direction = 'bidirectional ' if neck['bidirectional'] else ''
+        parts += f' and a {neck["num_layers"]}-layer {direction}ConvGRU'
+    print(f'wrote {args.destination}: {parts}')
     return 0
 
 

@@ -1,6 +1,7 @@
 """Checkpoints: reading files as data, loading encoders with a report, the authors' own formats."""
 
 from .config_text import config_from_checkpoint, config_from_text
+from .conversion import Conversion
 from .io import (
     CheckpointError,
     checkpoint_hash,
@@ -11,7 +12,7 @@ from .io import (
     state_dict_of,
 )
 from .loader import LoadReport, load_encoder, load_full, match_weights
-from .official import Conversion, convert_file, convert_official
+from .official import convert_file, convert_official
 
 register_loaders()
 

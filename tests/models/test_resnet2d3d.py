@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmssl_video.models.backbones import ResNet2d3d
-from mmssl_video.models.backbones.resnet2d3d import Conv3d
+from mmssl_video.models.backbones.conv3d import Conv3d
 
 
 def test_shapes_of_memdpc_table_s1():

@@ -12,7 +12,7 @@ from helpers import official_models as official
 from helpers.parity_cases import CASES, Case
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = sorted(path.stem for path in CASES.glob('*.npz'))
+NAMES = sorted(path.stem for kind in ('dpc', 'memdpc') for path in CASES.glob(f'{kind}_*.npz'))
 
 
 def test_weights_follow_the_rule():

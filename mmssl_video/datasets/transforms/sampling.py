@@ -25,6 +25,9 @@ class SampleWindow(BaseTransform):
             ``'center'``: one window in the middle. ``'uniform'``: ``num_windows`` starts evenly
             spread over the video. ``'sliding'``: as many windows as fit, from frame 0 on.
         num_windows: Number of windows for ``'random'`` and ``'uniform'``.
+        min_gap: Least distance between the starts of any two ``'random'`` windows, in frames of
+            the video. Windows come in random order. In a video too short for it they lie as far
+            apart as they can, evenly spread.
         overlap: Share of a window's span that the next one shares (``'sliding'``). 0.5 gives the
             step of the released MemDPC test code (59 frames for 40 at stride 3).
         step_frames: Distance of sliding windows in frames, instead of ``overlap``. The released
@@ -48,7 +51,7 @@ class SampleWindow(BaseTransform):
     def __init__(self, num_frames: int = 40, stride: int = 3, mode: str = 'random',
                  num_windows: int = 1, overlap: float = 0.5, step_frames: int | None = None,
                  max_windows: int | None = None, start_range: str = 'all',
-                 short: str = 'loop') -> None:
+                 short: str = 'loop', min_gap: int = 0) -> None:
         for name, value in dict(num_frames=num_frames, stride=stride, num_windows=num_windows,
                                 step_frames=step_frames, max_windows=max_windows).items():
             optional = name in ('step_frames', 'max_windows')
@@ -60,6 +63,12 @@ class SampleWindow(BaseTransform):
                                      ('start_range', start_range, ('all', 'released'))):
             if value not in choices:
                 raise ValueError(f'SampleWindow: {name} must be one of {choices}, got {value!r}')
+        if not isinstance(min_gap, (int, np.integer)) or min_gap < 0:
+            raise ValueError('SampleWindow: min_gap must be a whole number of at least 0, got '
+                             f'{min_gap!r}')
+        if min_gap and (mode != 'random' or num_windows < 2):
+            raise ValueError("SampleWindow: min_gap is for mode='random' and num_windows of at "
+                             f'least 2, got mode={mode!r} and num_windows={num_windows}')
         if not 0 <= overlap < 1:
             raise ValueError(f'SampleWindow: overlap must be in [0, 1), got {overlap!r}')
         if mode in ('center', 'sliding') and num_windows != 1:
@@ -77,6 +86,7 @@ class SampleWindow(BaseTransform):
         self.max_windows = max_windows
         self.start_range = start_range
         self.short = short
+        self.min_gap = min_gap
         self.span = (num_frames - 1) * stride + 1
         self.step = step_frames or max(1, round(self.span * (1 - overlap)))
 
@@ -86,7 +96,7 @@ class SampleWindow(BaseTransform):
         if self.mode == 'random':
             if self.start_range == 'released':
                 last = max(total_frames - self.num_frames * self.stride - 1, 0)
-            return np.random.randint(0, last + 1, size=self.num_windows)
+            return self._random_starts(last)
         if self.mode == 'center':
             return np.array([last // 2])
         if self.mode == 'uniform':
@@ -99,6 +109,20 @@ class SampleWindow(BaseTransform):
             parts = (np.arange(self.max_windows) + 0.5) * len(starts) / self.max_windows
             starts = starts[parts.astype(np.int64)]
         return starts
+
+    def _random_starts(self, last: int) -> np.ndarray:
+        """Starts in [0, last], uniform over all that keep the gap."""
+        if not self.min_gap:
+            return np.random.randint(0, last + 1, size=self.num_windows)
+        taken = (self.num_windows - 1) * self.min_gap
+        if taken > last:
+            starts = np.linspace(0, last, self.num_windows).round().astype(np.int64)
+        else:
+            # distinct draws, one gap closer together than the starts they stand for
+            room = last - taken + self.num_windows
+            starts = np.sort(np.random.choice(room, self.num_windows, replace=False))
+            starts = starts + (self.min_gap - 1) * np.arange(self.num_windows)
+        return np.random.permutation(starts)
 
     def transform(self, results: dict) -> dict:
         total = int(results['total_frames'])

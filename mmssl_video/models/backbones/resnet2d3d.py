@@ -11,39 +11,10 @@ from mmengine.model import BaseModule
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm, _InstanceNorm
 from torch import nn
 
+from .conv3d import Conv3d, per_frame
+
 # The papers say "BN" and "IN"; on five-dimensional maps these are the 3d layers.
 _NORM_NAMES = {'BN': 'BN3d', 'BN3d': 'BN3d', 'IN': 'IN3d', 'IN3d': 'IN3d', 'SyncBN': 'SyncBN'}
-
-
-class Conv3d(nn.Conv3d):
-    """A 3D convolution without bias that takes the shortest way through the kernels.
-
-    Weights keep the 3D layout. 1 x k x k kernels run as 2D convolutions: on ``channels_last_3d``
-    maps the frames fold into the batch without a copy. 1 x 1 x 1 kernels run as matrix products;
-    oneDNN's own kernel for their weight gradient (seen in torch 2.13 with AVX-512) writes out of
-    bounds when channels are few and threads several. ``tools/benchmark.py step`` shows the speed.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0):
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, bias=False)
-        self.is_pointwise = self.kernel_size == (1, 1, 1)
-        self.is_spatial = self.kernel_size[0] == 1 and self.stride[0] == 1
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.is_pointwise:
-            step_t, step_h, step_w = self.stride
-            x = x[:, :, ::step_t, ::step_h, ::step_w]
-            return F.linear(x.movedim(1, -1), self.weight.flatten(1)).movedim(-1, 1)
-        if not self.is_spatial:
-            return super().forward(x)
-        return _per_frame(x, lambda frames: F.conv2d(
-            frames, self.weight.squeeze(2), None, self.stride[1:], self.padding[1:]))
-
-
-def _per_frame(x: torch.Tensor, function) -> torch.Tensor:
-    """Apply a 2D function to each frame of ``x [B, C, T, H, W]``; a view on channels_last_3d."""
-    batch, _, frames = x.shape[:3]
-    return function(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, frames)).transpose(1, 2)
 
 
 class _Block(BaseModule):
@@ -205,7 +176,7 @@ class ResNet2d3d(BaseModule):
         """
         x = x.contiguous(memory_format=torch.channels_last_3d)
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        x = _per_frame(x, lambda frames: F.max_pool2d(frames, 3, 2, 1))
+        x = per_frame(x, lambda frames: F.max_pool2d(frames, 3, 2, 1))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
         return x

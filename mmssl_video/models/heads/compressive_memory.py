@@ -7,6 +7,7 @@ from mmaction.registry import MODELS
 from torch import nn
 
 from .predictor import Predictor, orthogonal_mlp
+from .slot_usage import SlotUsage
 
 
 @MODELS.register_module()
@@ -41,36 +42,19 @@ class CompressiveMemory(Predictor):
         if num_slots < 2:
             raise ValueError(f'predictor.num_slots must be at least 2, not {num_slots}')
         self.num_slots = num_slots
-        self.usage_momentum = usage_momentum
         self.mlp = orthogonal_mlp(in_channels, hidden_channels or in_channels, num_slots, init_gain)
         self.memory = nn.Parameter(torch.randn(num_slots, out_channels))
-        # Running mean of p in training: only watched, never used, hence no part of a checkpoint.
-        self.register_buffer('usage', torch.zeros(num_slots), persistent=False)
+        self.usage = SlotUsage(num_slots, usage_momentum)
 
     def address(self, context: torch.Tensor) -> torch.Tensor:
         """Probability of each slot, Eq. (3): ``[..., in_channels]`` to ``[..., num_slots]``."""
         probability = self.mlp(context).softmax(-1)
-        if self.training:
-            with torch.no_grad():
-                mean = probability.flatten(0, -2).mean(0).to(self.usage.dtype)
-                is_first = (self.usage.sum() == 0).to(mean.dtype)
-                self.usage.lerp_(mean, torch.clamp(is_first, min=1 - self.usage_momentum))
+        self.usage(probability)
         return probability
 
     def predict(self, context: torch.Tensor) -> torch.Tensor:
         return self.address(context) @ self.memory
 
     def statistics(self) -> dict[str, torch.Tensor]:
-        """Usage of the memory, from the running mean of p since training began or was resumed.
-
-        Returns:
-            ``memory/usage_entropy``: entropy of the mean p over log(num_slots), 1 when all slots
-            are used alike; ``memory/dead_slots``: share of slots read ten times less than that.
-            Nothing outside training, where there is no running mean to speak of.
-        """
-        if not self.training:
-            return {}
-        usage = self.usage / self.usage.sum()
-        entropy = torch.special.entr(usage).sum() / torch.log(usage.new_tensor(self.num_slots))
-        return {'memory/usage_entropy': entropy,
-                'memory/dead_slots': (usage < 0.1 / self.num_slots).float().mean()}
+        """See :meth:`SlotUsage.statistics`."""
+        return self.usage.statistics('memory')

@@ -52,3 +52,19 @@ def orthogonal_mlp(in_channels: int, hidden_channels: int, out_channels: int,
         nn.init.orthogonal_(layer.weight, gain)
         nn.init.zeros_(layer.bias)
     return mlp
+
+
+def norm_mlp(in_channels: int, hidden_channels: int, out_channels: int) -> nn.Sequential:
+    """The two-layer perceptron of FGKVMemPred: linear without bias, BN, ReLU, linear."""
+    mlp = nn.Sequential(nn.Linear(in_channels, hidden_channels, bias=False),
+                        nn.BatchNorm1d(hidden_channels), nn.ReLU(inplace=True),
+                        nn.Linear(hidden_channels, out_channels))
+    for layer in (mlp[0], mlp[3]):
+        nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(mlp[3].bias)
+    return mlp
+
+
+def run_rows(mlp: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Run a perceptron with batch norm on the last dimension of ``x``, all others as the batch."""
+    return mlp(x.flatten(0, -2)).unflatten(0, x.shape[:-1])

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import nn
 
+from ..feature_std import feature_std
 from .context_encoder import ContextEncoder
 
 
@@ -135,7 +136,7 @@ class DensePredictiveCoding(ContextEncoder):
             if len(directions) == 1 or name == 'num_negatives':
                 for direction in directions:
                     del stats[f'{direction}/{name}']
-        stats['feature_std'] = feature_std(features)
+        stats['feature_std'] = feature_std(features.movedim(2, -1))
         for step in range(1 if self.prediction == 'sequential' else self.pred_steps):
             suffix = '' if self.prediction == 'sequential' else f'_{step + 1}'
             stats.update({name + suffix: value
@@ -155,13 +156,3 @@ class DensePredictiveCoding(ContextEncoder):
         for sample in data_samples:
             sample.set_field(stats, 'ssl_stats')
         return data_samples
-
-
-@torch.no_grad()
-def feature_std(features: torch.Tensor) -> torch.Tensor:
-    """Mean standard deviation of L2-normalised features ``[B, N, D, h, w]``, times sqrt(D).
-
-    About 1 for features that spread over the sphere, 0 when they have collapsed to a point.
-    """
-    vectors = F.normalize(features.float().movedim(2, -1).flatten(0, -2), dim=1)
-    return vectors.std(0).mean() * vectors.shape[1]**0.5

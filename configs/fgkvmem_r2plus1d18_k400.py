@@ -1,0 +1,8 @@
+# As fgkvmem_r3d18_k400.py, with R(2+1)D-18: FGKVMemPred Table 1.
+# The network of the paper has 14.4M parameters: one block a stage, as released. The standard one of
+# 33.2M: --cfg-options model.backbone.depth=18 model.backbone.stem_middle=45
+#   model.backbone.factorised_shortcut=False
+_base_ = 'fgkvmem_r3d18_k400.py'
+
+model = dict(backbone=dict(
+    kind='r2plus1d', depth=10, stem_middle=83, factorised_shortcut=True, last_stage='standard'))

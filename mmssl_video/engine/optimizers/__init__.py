@@ -1,0 +1,5 @@
+"""Optimizers that torch lacks."""
+
+from .lars import LARS
+
+__all__ = ['LARS']

@@ -13,6 +13,7 @@ import os
 import sys
 import types
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 # name of the module, distributions that provide it, first supported version, first unsupported one
@@ -308,6 +309,27 @@ def quiet_file_client(logger):
     finally:
         for handler in handlers:
             handler.removeFilter(keep)
+
+
+@contextlib.contextmanager
+def process_group(launcher: str) -> Iterator[None]:
+    """The process group of a tool while it works, with or without GPUs.
+
+    At the end it is left whatever happened, also where another (mmengine's Runner) started it.
+
+    Args:
+        launcher: See :func:`init_cpu_process_group`, as for the errors.
+    """
+    import torch
+    from mmengine.dist import init_dist
+    try:
+        init_cpu_process_group(launcher)
+        if launcher != 'none' and torch.cuda.is_available():
+            init_dist(launcher)
+        yield
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def init_cpu_process_group(launcher: str, timeout: float = 1800) -> None:

@@ -3,6 +3,7 @@
     python tools/benchmark.py                      # all sections
     python tools/benchmark.py augment --repeats 9  # some
     python tools/benchmark.py pipeline --videos DIR --json out.json
+    python tools/benchmark.py probe --checkpoint work_dirs/quickstart/pretrain/epoch_20.pth
 
 Seconds differ between machines and between runs, so every section runs its candidates in turns and
 prints, beside their medians and ranges, the ratio to the section's reference of the same round. A
@@ -16,7 +17,9 @@ import gc
 import json
 import os
 import platform
+import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -37,6 +40,7 @@ from mmengine.dataset import pseudo_collate
 from PIL import Image, ImageEnhance
 from torch.utils.data import DataLoader
 
+from mmssl_video.apis.train import last_checkpoint
 from mmssl_video.datasets import scan_video_folder
 from mmssl_video.datasets.demo_videos import make_demo_videos
 from mmssl_video.models.losses import DenseInfoNCELoss
@@ -263,6 +267,51 @@ def step(args: argparse.Namespace) -> Iterator[Result]:
     one_thread()
 
 
+@section
+def probe(args: argparse.Namespace) -> Iterator[Result]:
+    """Linear probe of --checkpoint on 128 + 64 demo videos, cached and online; one round."""
+    if args.checkpoint is None:
+        print('\n[probe] left out: it needs an encoder for demo videos, --checkpoint', flush=True)
+        return
+    checkpoint = str(Path(args.checkpoint).resolve(strict=True))
+    tools, online = Path(__file__).resolve().parent, 'linear_online_memdpc_demo.py'
+    with tempfile.TemporaryDirectory() as folder:
+        make_demo_videos(Path(folder, 'data/demo'), per_class=24, test_share=1 / 3, size=(72, 96))
+
+        def tool(*arguments):
+            subprocess.run([sys.executable, str(tools / arguments[0]), *arguments[1:]], cwd=folder,
+                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def train_and_test():
+            tool('train.py', online, '--pretrained', checkpoint, '--work-dir', 'online')
+            tool('test.py', online, last_checkpoint(Path(folder, 'online')), '--no-baselines',
+                 '--out', 'online.json')
+
+        seconds: dict[str, dict[str, list[float]]] = dict(wall={}, CPU={})
+        for name, function in {
+                'linear/cached': lambda: tool('test.py', 'linear_demo.py', checkpoint,
+                                              '--no-baselines', '--out', 'cached.json'),
+                'linear/online': train_and_test,
+                'start of a command': lambda: tool('test.py', '--help')}.items():
+            starts = time.perf_counter(), cpu_of_children()
+            function()
+            seconds['wall'][name] = [time.perf_counter() - starts[0]]
+            seconds['CPU'][name] = [cpu_of_children() - starts[1]]
+        top1 = ' and '.join('{value:.1f}% ({low:.1f}-{high:.1f})'.format(
+            **json.loads(Path(folder, f'{name}.json').read_text())[-1]['metrics']['top1'])
+            for name in ('cached', 'online'))
+    for kind, values in seconds.items():
+        yield Result(f'Linear probe, commands from start to end, {kind} time; top-1 {top1}, '
+                     'cached and online', values, 's', 'online at least 10 times cached, top-1 '
+                     'within 2 points (95% intervals in brackets)')
+
+
+def cpu_of_children() -> float:
+    """CPU seconds of all processes that were started from here and have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def one_thread(worker_id: int = 0) -> None:
     """As a training worker: no threads inside OpenCV and torch."""
     cv2.setNumThreads(1)
@@ -283,6 +332,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--videos', metavar='DIR',
                         help='folder of videos for the pipeline; made in a temporary folder if not '
                              'given')
+    parser.add_argument('--checkpoint', metavar='CKPT',
+                        help='encoder of the section probe, which is left out without one')
     parser.add_argument('--clips', type=int, default=24, help='most videos used in a round (24)')
     parser.add_argument('--json', metavar='FILE', help='write the figures there as well')
     args = parser.parse_args()

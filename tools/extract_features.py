@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import torch
-from mmengine.dist import init_dist, is_main_process
+from mmengine.dist import is_main_process
 
 from mmssl_video import compat
 from mmssl_video.apis import build_encoder, cli, extract_features
@@ -32,7 +31,8 @@ def parse_args():
     parser.add_argument('--max-windows', type=cli.whole(1), help='at most so many of the sliding '
                         'windows, spread over the video: bounds memory for long videos')
     parser.add_argument('--feature', choices=FEATURES, default='context', help='what is pooled: '
-                        "the context (default), the backbone's maps, or those of the middle block")
+                        "the context (default), the backbone's maps, those of the middle block, or "
+                        'what the projection head makes of them')
     parser.add_argument('--clips', choices=['mean', 'each'], default='mean',
                         help='one feature a video, the mean over its windows, or one a window')
     parser.add_argument('--batch-size', type=cli.whole(1), default=8, help='videos read at a time')
@@ -50,11 +50,7 @@ def main():
     if out.is_dir():
         raise ValueError(f'--out {out} is a directory: name a file, such as {out / "feats.npz"}')
     check_work_dir(out.parent, 'the folder', '--out')  # before the long work
-    if args.launcher != 'none':
-        compat.init_cpu_process_group(args.launcher)
-        if torch.cuda.is_available():
-            init_dist(args.launcher)
-    try:
+    with compat.process_group(args.launcher):
         encoder = build_encoder(args.checkpoint, args.encoder_config, args.seed, args.device)
         sampling = {} if args.max_windows is None else dict(max_windows=args.max_windows)
         found = extract_features(
@@ -66,9 +62,6 @@ def main():
             found.save(out)
             print(f'{out}: {len(found.features)} features of {found.features.shape[1]} dimensions '
                   f'({found.protocol["views"]}); {len(found.unreadable)} videos left out')
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
 
 
 if __name__ == '__main__':

@@ -27,7 +27,7 @@ visualizer = dict(
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')])
 # Means over the last 20 iterations, of all but learning rates, counts and validation results.
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True,
-                     mean_pattern='^(?!lr|base_lr|num_negatives|ssl/|acc/)')
+                     mean_pattern='^(?!lr|base_lr|num_negatives|ssl/|acc/|oops/)')
 log_level = 'INFO'
 randomness = dict(seed=0)
 load_from = None

@@ -119,8 +119,9 @@ class Encoder:
         if 'projection' in levels:
             projector = getattr(self.model, 'projector', None)
             if projector is None:
-                raise ValueError(f'{self.name} has no feature level projection: a '
-                                 f'{type(self.model).__name__} has no projector')
+                raise ValueError(f'{self.name} has no feature level projection: its '
+                                 f'{type(self.model).__name__} has no projector, or the checkpoint '
+                                 'holds no weights of one')
             rows['projection'] = projector(blocks.flatten(0, 1)).float().unflatten(
                 0, blocks.shape[:2]).mean(1)
         return {level: rows[level] for level in levels}
@@ -179,8 +180,11 @@ def build_encoder(checkpoint: str | Path, encoder_config: str | Path | Config | 
         with contextlib.nullcontext() if is_main_process() else quiet('ERROR'):
             weights = state_dict_of(contents, str(checkpoint))
             parts = ['backbone', 'neck']
-            if hasattr(model, 'projector') and any(key.startswith('projector.') for key in weights):
-                parts.append('projector')  # for the feature level of that name
+            if getattr(model, 'projector', None) is not None:  # for the feature level 'projection'
+                if any(key.startswith('projector.') for key in weights):
+                    parts.append('projector')
+                else:
+                    model.projector = None  # random weights must not pass for the checkpoint's
             load_encoder(model, weights, str(checkpoint), tuple(parts))
         encoder = Encoder(model, config, name or Path(checkpoint).name, str(checkpoint),
                           checkpoint_hash(checkpoint))

@@ -132,7 +132,8 @@ def extract_features(encoder: Encoder, data: Any, *, num_windows: int | None = N
         max_bad_share: Share of unreadable videos above which it stops all the same.
         progress: Show a progress line.
         root: Folder that the paths of a list file start from; its own by default.
-        feature: ``'context'``, ``'backbone'`` or ``'block'``, see :meth:`Encoder.extract_levels`.
+        feature: ``'context'``, ``'backbone'``, ``'block'`` or ``'projection'``, see
+            :meth:`Encoder.extract_levels`.
         clips: ``'mean'`` over the windows of a video, or ``'each'`` window's feature.
         **sampling: Other options of ``SampleWindow``. For long videos give ``max_windows=32``, say:
             no more windows than that slide over a video, spread over its length, and so bound

@@ -95,7 +95,8 @@ def run_fusion(files: Sequence[str | Path], weights: Sequence[float] | None = No
     common = dict(
         protocol=f'two-stream/{_joined(infos, "protocol")}', version=VERSION,
         dataset=_joined(infos, 'dataset'), seed=None, bn_batches=None, num_gallery=num_gallery,
-        num_queries=num_queries, num_classes=num_classes, unreadable=dict(gallery=[], query=[]))
+        num_queries=num_queries, num_classes=num_classes,
+        unreadable={role: _unreadable(infos, role) for role in ('gallery', 'query')})
     records = []
     for output, subject, info, path in zip(outputs, [*names, fused], [*infos, None],
                                            [*files, None]):
@@ -113,6 +114,12 @@ def run_fusion(files: Sequence[str | Path], weights: Sequence[float] | None = No
     if out is not None:
         append_results(out, records)
     return records
+
+
+def _unreadable(infos: Sequence[dict[str, Any]], role: str) -> list[tuple[str, str]]:
+    """Videos that the streams left out, each once (they leave out the same, or are refused)."""
+    return sorted({tuple(video) for info in infos
+                   for video in (info.get('unreadable') or {}).get(role, ())})
 
 
 def _joined(infos: Sequence[dict[str, Any]], key: str) -> str | None:

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, init_dist, is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 
 from .. import compat
 from ..evaluation import wilson_interval
@@ -87,20 +86,13 @@ def main(argv: list[str] | None = None) -> None:
                                baselines=not args.no_baselines, out=out)
         print(f'\n{format_splits(records)}\n\nresults are in {out}')
         return
-    try:
-        if args.launcher != 'none':
-            compat.init_cpu_process_group(args.launcher)
-            if torch.cuda.is_available():
-                init_dist(args.launcher)
+    with compat.process_group(args.launcher):
         records = evaluate_splits(
             cfgs, args.checkpoint, out=out, encoder_config=args.encoder_config, seed=args.seed,
             device=args.device, calibrate_bn=args.calibrate_bn,
             baselines=False if args.no_baselines else None)
         if is_main_process():
             print(f'\n{format_splits(records)}\n\nresults are in {out}')
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
 
 
 def with_split(cfg: Config, split: int) -> Config:

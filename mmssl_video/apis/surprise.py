@@ -16,7 +16,7 @@ import torch
 from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmengine.dist import all_gather_object, get_rank, get_world_size, init_dist, is_main_process
+from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 from mmengine.registry import init_default_scope
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -86,11 +86,7 @@ def main(argv: list[str] | None = None) -> None:
     """Do as the command line says: prints a table, writes records, curves and a figure."""
     args = parse_args(argv)
     out = Path(args.out or Path('work_dirs') / f'surprise_{Path(args.checkpoint).stem}')
-    if args.launcher != 'none':
-        compat.init_cpu_process_group(args.launcher)
-        if torch.cuda.is_available():
-            init_dist(args.launcher)
-    try:
+    with compat.process_group(args.launcher):
         records, curves = run_surprise(
             args.checkpoint, args.videos, root=args.root, encoder_config=args.encoder_config,
             seed=args.seed, device=args.device, num_workers=args.num_workers, out=out,
@@ -102,9 +98,6 @@ def main(argv: list[str] | None = None) -> None:
             if records:
                 print(f'\n{format_table(records)}')
             print(f'\nresults are in {out}')
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
 
 
 def run_surprise(checkpoint: str | Path | Encoder, videos: str | Path | dict, *,

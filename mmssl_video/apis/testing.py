@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import all_gather_object, get_world_size, init_dist, is_main_process
+from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -94,19 +94,20 @@ def main(argv: list[str] | None = None) -> None:
     check_work_dir(Path(out).parent, 'the folder', '--out')
     if args.dump:
         check_work_dir(Path(args.dump).parent, 'the folder', '--dump')
-    try:
+    # mmengine's Runner starts its processes itself
+    runs_loop = cfg.get('surprise') is None and cfg.get('evaluation') is None
+    with compat.process_group('none' if runs_loop else args.launcher):
         if cfg.get('surprise') is not None:
-            unused = [name for name, value in (('--dump', args.dump),
-                                               ('--calibrate-bn', args.calibrate_bn)) if value]
+            unused = [name for name, value in (
+                ('--dump', args.dump), ('--calibrate-bn', args.calibrate_bn),
+                ('--no-baselines', args.no_baselines)) if value]
             if unused:
                 raise ValueError(f'{", ".join(unused)} is not for surprise: leave it out')
-            _init_evaluation(args.launcher)
             records = surprise_of_config(
                 cfg, args.checkpoint, cfg.work_dir, results=out, seed=args.seed,
                 encoder_config=args.encoder_config, device=args.device)
             text = format_table(records)
         elif cfg.get('evaluation') is not None:
-            _init_evaluation(args.launcher)
             records = run_evaluation(
                 cfg, args.checkpoint, encoder_config=args.encoder_config, seed=args.seed,
                 device=args.device, calibrate_bn=args.calibrate_bn, out=out, dump=args.dump,
@@ -127,16 +128,6 @@ def main(argv: list[str] | None = None) -> None:
                     else _format_fractions(records[0]))
         if is_main_process():
             print(f'\n{text}\n\nresults are in {out}')
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
-
-def _init_evaluation(launcher):
-    if launcher != 'none':
-        compat.init_cpu_process_group(launcher)
-        if torch.cuda.is_available():
-            init_dist(launcher)
 
 
 def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str = 'none',
@@ -154,7 +145,7 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
             model of the same type. Where a curriculum trained it (:class:`PredictionStepsHook`),
             it predicts as many blocks as in the checkpoint's epoch.
         dump: File for the class probabilities of a classifier.
-        baselines: Put trivial features beside a classifier, unless its config says otherwise.
+        baselines: Put trivial answers beside a classifier, unless its config says otherwise.
 
     Returns:
         Of a config with a ``classification`` or ``unintentional`` part the records of
@@ -196,7 +187,7 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
         if cfg.model.cls_head.get('num_classes') is None:
             set_num_classes(cfg)
         check_test_labels(cfg)
-    baselines = classifies and baselines and cfg.classification.get('baselines', True)
+    baselines = baselines and (cfg.get('classification') or {}).get('baselines', True)
     whole = copy.deepcopy(cfg)
     _only_test(cfg, kind)
     check_blocks(cfg)
@@ -221,8 +212,8 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
     if judged:
         [metric] = [each for each in runner.test_loop.evaluator.metrics if hasattr(each, 'output')]
         told = dict(trained=trained, meta=meta, unreadable=_unreadable(loader.dataset), **subject)
-        records = (classification_records(whole, metric, baselines=baselines, **told)
-                   if classifies else unintentional_records(whole, metric, **told))
+        make = classification_records if classifies else unintentional_records
+        records = make(whole, metric, baselines=baselines, **told)
         if dump and is_main_process():
             class_scores(metric, records[-1]).save(dump)
         return records

@@ -18,7 +18,8 @@ from .views import dataset_of, describe_views
 
 def unintentional_records(cfg: Config, metric: UnintentionalActionMetric, *,
                           trained: Config | None, subject: str, checkpoint: str | None, meta: dict,
-                          unreadable: list[tuple[str, str]], seed: int) -> list[dict]:
+                          unreadable: list[tuple[str, str]], seed: int, baselines: bool = True
+                          ) -> list[dict]:
     """Records of a tested classifier of unintentional actions, trivial answers first.
 
     Beside it stand chance (a third; for the localisation that of a random moment), the majority
@@ -33,6 +34,7 @@ def unintentional_records(cfg: Config, metric: UnintentionalActionMetric, *,
         meta: The checkpoint's ``meta``.
         unreadable: ``(name, reason)`` of test videos left out.
         seed: Seed of an untrained network.
+        baselines: Put the trivial answers beside it.
 
     Returns:
         See :func:`mmssl_video.evaluation.report.make_record`. Queries are units of the videos'
@@ -67,4 +69,4 @@ def unintentional_records(cfg: Config, metric: UnintentionalActionMetric, *,
                     options=dict(pretrained=pretrained.get('checkpoint'),
                                  pretrained_hash=pretrained.get('hash'), epoch=meta.get('epoch')))]
     records[-1]['warnings'] = closeness_warnings(records)[subject]
-    return records
+    return records if baselines else records[-1:]

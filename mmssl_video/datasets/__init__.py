@@ -6,5 +6,6 @@ from .errors import (  # noqa: F401
     ShortVideoError,
     TooManyBadVideosError,
 )
+from .oops import OopsDataset  # noqa: F401
 from .video_folder import scan_video_folder, write_lists  # noqa: F401
 from .video_list import VideoListDataset  # noqa: F401

@@ -1,3 +1,3 @@
-"""Hooks, optimizer wrappers and model wrappers for mmengine's Runner."""
+"""Hooks, optimizers, schedules and wrappers for mmengine's Runner."""
 
-from . import hooks, model_wrappers, optim_wrappers
+from . import hooks, model_wrappers, optim_wrappers, optimizers, schedulers

@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike
 from .checks import check_arrays
 
 #: Feature levels: ``context`` is what ``extract_feat`` gives, pooled; ``backbone`` the backbone's
-#: maps, pooled over the whole clip; ``block`` those of the middle block alone, f(x) of DPC.
+#: maps, pooled over the whole clip; ``block`` those of the middle block alone, f(x) of DPC;
+#: ``projection`` what the projection head makes of ``backbone``, where there is one (SSTL, BYOL).
 FEATURES = ('context', 'backbone', 'block', 'projection')
 _PROTOCOLS: dict[str, Protocol] = {}
 

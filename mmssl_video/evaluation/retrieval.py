@@ -3,7 +3,7 @@
 One search serves them all; they differ in what is searched:
 
 - ``retrieval/context-mean-cosine`` (MemDPC section 5.6): pooled context, mean over windows;
-- ``retrieval/block-cosine`` (DPC section 4.3): pooled f(x) of one block, no aggregation;
+- ``retrieval/block-cosine`` (DPC section 5.1): pooled f(x) of one block, no aggregation;
 - ``retrieval/clip-search`` (SSTL section 4.4): every clip of a test video asks, every clip of the
   training videos answers;
 - ``retrieval/mean-10-clips`` (FGKVMemPred section 4): mean of 10 uniform clips;

@@ -177,6 +177,27 @@ def test_levels_an_encoder_does_not_have():
         extract_features(encoder, [], feature='logits')
 
 
+def test_a_projection_head_without_weights_is_none(tmp_path):
+    """Of a checkpoint that holds an encoder alone, random projections must not be judged."""
+    model = dict(type='BYOL', backbone=dict(type='VideoResNet', kind='r3d', base_channels=4),
+                 projector=dict(type='ProjectionMLP', in_channels=32, hidden_channels=8,
+                                out_channels=4),
+                 predictor=dict(type='MLPPredictor', in_channels=4, out_channels=4))
+    _, byol = save(model, tmp_path / 'whole.pth')
+    contents = torch.load(tmp_path / 'whole.pth', weights_only=False)
+    inputs = raw(2, 1, 3, 4, 32, 32)
+    found = build_encoder(tmp_path / 'whole.pth').extract_levels(inputs, ['projection', 'backbone'])
+    with torch.no_grad():
+        assert torch.equal(found['projection'], byol.projector(found['backbone']))
+    contents['state_dict'] = {key: value for key, value in contents['state_dict'].items()
+                              if key.startswith('backbone.')}
+    torch.save(contents, tmp_path / 'encoder.pth')
+    encoder = build_encoder(tmp_path / 'encoder.pth')
+    assert torch.equal(encoder.extract_levels(inputs, ['backbone'])['backbone'], found['backbone'])
+    with pytest.raises(ValueError, match='no feature level projection: its BYOL has no projector'):
+        encoder.extract_levels(inputs, ['projection'])
+
+
 def test_random_twins(probe_set, capsys):
     trained = build_encoder(probe_set.checkpoint)
     as_is, calibrated = random_twins([trained, build_encoder(probe_set.checkpoint, name='again')],

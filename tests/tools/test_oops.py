@@ -119,6 +119,14 @@ def test_testing_in_one_and_two_processes_gives_the_same_records(oops):
             record['metrics']['top1']['value'])
 
 
+def test_the_switch_for_baselines(oops):
+    arguments = [oops / 'linear/epoch_2.pth', '--no-baselines', '--out', oops / 'bare.json']
+    testing.main([str(word) for word in (oops / 'oops.py', *arguments)])
+    assert [r['subject'] for r in json.loads((oops / 'bare.json').read_text())] == ['epoch_2.pth']
+    with pytest.raises(ValueError, match='--no-baselines is not for surprise'):
+        testing.main([str(word) for word in (surprise_config(oops), *arguments)])
+
+
 def test_it_says_that_it_needs_a_pretrained_encoder(oops):
     with pytest.raises(ValueError, match='name its checkpoint with --pretrained CKPT'):
         train.main([str(oops / 'oops.py'), '--work-dir', str(oops / 'none')])

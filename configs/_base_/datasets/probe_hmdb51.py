@@ -7,7 +7,9 @@ _loader = dict(batch_size=8, num_workers=8)
 evaluation = dict(
     dataset='HMDB51',
     gallery=dict(_loader, dataset=dict(
-        _data, ann_file='data/hmdb51/train_split1.txt', data_prefix=dict(video='data/hmdb51/videos'))),
+        _data, ann_file='data/hmdb51/train_split1.txt',
+        data_prefix=dict(video='data/hmdb51/videos'))),
     query=dict(_loader, dataset=dict(
-        _data, ann_file='data/hmdb51/test_split1.txt', data_prefix=dict(video='data/hmdb51/videos'))))
+        _data, ann_file='data/hmdb51/test_split1.txt',
+        data_prefix=dict(video='data/hmdb51/videos'))))
 del _data, _loader

@@ -6,7 +6,9 @@ _loader = dict(batch_size=8, num_workers=8)
 evaluation = dict(
     dataset='Kinetics-400',
     gallery=dict(_loader, dataset=dict(
-        _data, ann_file='data/kinetics400/train.txt', data_prefix=dict(video='data/kinetics400/videos_train'))),
+        _data, ann_file='data/kinetics400/train.txt',
+        data_prefix=dict(video='data/kinetics400/videos_train'))),
     query=dict(_loader, dataset=dict(
-        _data, ann_file='data/kinetics400/val.txt', data_prefix=dict(video='data/kinetics400/videos_val'))))
+        _data, ann_file='data/kinetics400/val.txt',
+        data_prefix=dict(video='data/kinetics400/videos_val'))))
 del _data, _loader

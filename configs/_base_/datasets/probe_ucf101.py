@@ -7,7 +7,9 @@ _loader = dict(batch_size=8, num_workers=8)
 evaluation = dict(
     dataset='UCF101',
     gallery=dict(_loader, dataset=dict(
-        _data, ann_file='data/ucf101/train_split1.txt', data_prefix=dict(video='data/ucf101/videos'))),
+        _data, ann_file='data/ucf101/train_split1.txt',
+        data_prefix=dict(video='data/ucf101/videos'))),
     query=dict(_loader, dataset=dict(
-        _data, ann_file='data/ucf101/test_split1.txt', data_prefix=dict(video='data/ucf101/videos'))))
+        _data, ann_file='data/ucf101/test_split1.txt',
+        data_prefix=dict(video='data/ucf101/videos'))))
 del _data, _loader

@@ -3,10 +3,14 @@
 from .bad_samples import BadSampleHook
 from .checkpoint import AtomicCheckpointHook
 from .data_time import DataTimeHook
+from .encoder_weights import EncoderWeightsHook
+from .memory_bank import MemoryBankHook
+from .momentum_update import MomentumUpdateHook
 from .prediction_steps import PredictionStepsHook
 from .sample_seed import SampleSeedHook
 from .sync_norm_stats import SyncNormStatsHook
 from .training_health import TrainingHealthHook
 
-__all__ = ['AtomicCheckpointHook', 'BadSampleHook', 'DataTimeHook', 'PredictionStepsHook',
-           'SampleSeedHook', 'SyncNormStatsHook', 'TrainingHealthHook']
+__all__ = ['AtomicCheckpointHook', 'BadSampleHook', 'DataTimeHook', 'EncoderWeightsHook',
+           'MemoryBankHook', 'MomentumUpdateHook', 'PredictionStepsHook', 'SampleSeedHook',
+           'SyncNormStatsHook', 'TrainingHealthHook']

@@ -24,7 +24,8 @@ class SyncNormStatsHook(Hook):
         if get_world_size() == 1:
             return
         for module in runner.model.modules():
-            if isinstance(module, _NormBase) and module.track_running_stats:
+            # one in evaluation mode is frozen, and a mean of equal numbers may differ in a bit
+            if isinstance(module, _NormBase) and module.track_running_stats and module.training:
                 for buffer in (module.running_mean, module.running_var):
                     if buffer is not None:
                         all_reduce(buffer, op='mean')

@@ -9,24 +9,7 @@ from mmaction.registry import MODELS
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-
-class _GatherWithGrad(torch.autograd.Function):
-    """Concatenate a tensor of every process along dimension 0; gradients flow back to each."""
-
-    @staticmethod
-    def forward(ctx, tensor):
-        gathered = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
-        dist.all_gather(gathered, tensor)
-        ctx.length = len(tensor)
-        return torch.cat(gathered)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        # Every process holds the gradient of its own loss: the tensor takes part in all of them.
-        grad = grad.contiguous()
-        dist.all_reduce(grad)
-        return grad[dist.get_rank() * ctx.length:][:ctx.length]
+from .gather import gather_with_grad, is_parallel
 
 
 class _ChunkedInfoNCE(torch.autograd.Function):
@@ -155,9 +138,9 @@ class DenseInfoNCELoss(nn.Module):
             if self.normalize:
                 pred, target = F.normalize(pred, dim=1), F.normalize(target, dim=1)
             offset = 0
-            if self.gather and dist.is_available() and dist.is_initialized():
+            if self.gather and is_parallel():
                 offset = dist.get_rank() * len(target)
-                target = _GatherWithGrad.apply(target.contiguous())
+                target = gather_with_grad(target)
             loss, beaten = _ChunkedInfoNCE.apply(
                 pred / self.temperature, target, offset, steps, height * width, self.max_elements)
 

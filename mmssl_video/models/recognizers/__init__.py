@@ -1,4 +1,9 @@
+from .byol import BYOL
+from .clip_classifier import ClipClassifier
 from .context_classifier import ContextClassifier
 from .dense_predictive_coding import DensePredictiveCoding
+from .sstl import SSTL
+from .unintentional_action import UnintentionalActionClassifier
 
-__all__ = ['ContextClassifier', 'DensePredictiveCoding']
+__all__ = ['BYOL', 'ClipClassifier', 'ContextClassifier', 'DensePredictiveCoding', 'SSTL',
+           'UnintentionalActionClassifier']

@@ -3,7 +3,7 @@
 _base_ = 'fgkvmem_r3d18_ucf101.py'
 
 model = dict(
-    backbone=dict(last_stage='released'),
+    backbone=dict(last_stage='released', norm_cfg=dict(type='BN')),
     predictor=dict(scale=16.),
     concepts=dict(recon_weight=0.1, recon_loss='cosine', recon_average='elements',
                   centre_update='forward'),

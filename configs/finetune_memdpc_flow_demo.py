@@ -11,5 +11,5 @@ param_scheduler = [
     dict(type='ReduceOnPlateauLR', monitor='acc/loss', rule='less', factor=0.1, patience=3,
          min_value=1e-4)
 ]
-classification = dict(protocol='finetune', dataset='demo videos')
+classification = dict(protocol='finetune', dataset='demo videos, flow')
 load_from = 'required'

@@ -4,5 +4,5 @@ _base_ = [
     '_base_/models/memdpc_flow_classifier.py', '_base_/datasets/hmdb51_flow_labelled_blocks.py',
     '_base_/schedules/finetune_memdpc.py', '_base_/default_runtime.py'
 ]
-classification = dict(protocol='finetune', dataset='HMDB51')
+classification = dict(protocol='finetune', dataset='HMDB51, flow')
 load_from = 'required'

@@ -4,5 +4,5 @@ _base_ = [
     '_base_/models/memdpc_flow_classifier.py', '_base_/datasets/ucf101_flow_labelled_blocks.py',
     '_base_/schedules/finetune_memdpc.py', '_base_/default_runtime.py'
 ]
-classification = dict(protocol='finetune', dataset='UCF101')
+classification = dict(protocol='finetune', dataset='UCF101, flow')
 load_from = 'required'

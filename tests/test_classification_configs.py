@@ -39,7 +39,8 @@ def test_it_builds_and_fits(path):
     cfg = load(path.stem)
     check_config(cfg)
     kind, data = path.stem.split('_')[0], path.stem.split('_')[-1]
-    assert cfg.classification == dict(protocol=PROTOCOLS[kind], dataset=SETS[data])
+    flow = ', flow' if 'flow' in path.stem else ''
+    assert cfg.classification == dict(protocol=PROTOCOLS[kind], dataset=SETS[data] + flow)
     assert cfg.load_from == (None if kind == 'scratch' else 'required')
     assert cfg.encoder_from == 'checkpoint'
     assert cfg.optim_wrapper.constructor == 'TrainableParamsConstructor'

@@ -104,6 +104,7 @@ def test_released_settings():
     assert cfg.param_scheduler[0].warmup == 35
     model = build(cfg)
     assert (model.loss_scale, model.predictor.scale) == (2., 16.)
+    assert cfg.model.backbone.norm_cfg.type == 'BN'
     clip = next(step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'PerClip')
     assert [step.type for step in clip.transforms][-3:] == [
         'VideoColorJitter', 'VideoRandomGray', 'VideoGaussianBlur']

@@ -248,6 +248,8 @@ def classification_records(cfg: Config, metric: Any, *, trained: Config | None, 
         views=describe_views(query['pipeline']),
         options=dict(pretrained=pretrained.get('checkpoint'),
                      pretrained_hash=pretrained.get('hash'), epoch=meta.get('epoch')))
+    if not (cfg.model.get('data_preprocessor') or {}).get('normalize_test', True):
+        own['options']['normalize_test'] = False  # a fault of a released test, asked for
     records, count = [], None
     if baselines:
         records, count = _baseline_records(cfg, gallery, query, own, common, seed, output.chance)

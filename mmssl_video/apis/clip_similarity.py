@@ -54,6 +54,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Analyse as the command line says."""
     args = parse_args(argv)
+    if Path(args.out).suffix.lower() != '.png' or Path(args.out).is_dir():
+        raise ValueError(f'--out {args.out} must name a .png file')
     encoders = [build_encoder(path, args.encoder_config, args.seed, args.device)
                 for path in args.checkpoints]
     analyse_similarity(encoders, args.list, args.videos, args.out, num_clips=args.num_clips,

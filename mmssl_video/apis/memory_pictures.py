@@ -190,7 +190,8 @@ def picture_memory(checkpoints: Sequence[str | Path], videos: str | Path, out: s
     chosen = choose_classes(sets[-1], classes)
     parts = views[-1].model.split(sets[-1].features)
     labels = sets[-1].row_labels
-    figures = dict(slots=class_given_slot(parts['slots'], labels, list(chosen)))
+    figures = dict(slots=class_given_slot(parts['slots'], labels, list(chosen)),
+                   usage=parts['slots'][np.isin(labels, list(chosen))].mean(0))
     if 'online' in parts:
         figures['similarity'] = encoder_similarity(
             parts['online'], parts['momentum'], sets[-1].counts)

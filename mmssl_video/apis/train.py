@@ -276,15 +276,18 @@ def check_views(cfg: Config) -> None:
         ValueError: A sample has another number of clips, or a batch holds a single pair, of which
             batch norm has no statistics.
     """
-    if str(cfg.model.type).split('.')[-1] != 'BYOL':
+    kind = str(cfg.model.type).split('.')[-1]
+    if kind not in ('BYOL', 'SSTL'):
         return
     for name in ('train_dataloader', 'val_dataloader'):
         count = num_views_of(pipeline_of(cfg.get(name)))
         if cfg.get(name) and count != 2:
             raise ValueError(f'{name}: the pipeline gives {count or "a varying number of"} '
-                             f'clip{"s" * (count != 1)} of a video, and BYOL compares 2: set '
-                             "SampleWindow.num_windows=2 and mode='random' or 'uniform'")
-    if cfg.train_dataloader.get('batch_size', 1) < 2:
+                             f'clip{"s" * (count != 1)} of a video, and {kind} compares 2: set '
+                             + ("SampleWindow.num_windows=2 and mode='random' or 'uniform'"
+                                if kind == 'BYOL' else
+                                "RepeatClips.times=2 and SampleWindow.mode='random'"))
+    if kind == 'BYOL' and cfg.train_dataloader.get('batch_size', 1) < 2:
         raise ValueError('train_dataloader.batch_size must be at least 2 in each process: batch '
                          'norm of the projector has no statistics of a single video')
 

@@ -55,6 +55,8 @@ def num_views_of(pipeline: Sequence[dict]) -> int | None:
             count = count and count * crops * (2 if step.get('flip') else 1)
         elif _kind(step) in ('ThreeCrop', 'TenCrop'):
             count = count and count * (3 if _kind(step) == 'ThreeCrop' else 10)
+        elif _kind(step) == 'RepeatClips':
+            count = count and count * step.get('times', 2)
     return count
 
 
@@ -111,8 +113,7 @@ def view_pipeline(config: Config | dict, num_windows: int | None = None, crops: 
             'describe the videos by a dataset config with a pipeline of its own')
     if not 0 < crop_share <= 1:
         raise ValueError(f'crop_share must lie in (0, 1], got {crop_share}')
-    scale = scales[-1] if isinstance(scales[-1], (list, tuple)) else (scales[-1],)
-    size = int(min(side for side in scale if side > 0))  # -1, inf: whatever keeps the aspect
+    size = _short_side(dict(scale=scales[-1]))
     options = {k: sample[k] for k in ('num_frames', 'stride', 'short') if k in sample}
     kept = _step(training, 'TemporalRandomCrop')  # of the frames sampled, what the encoder sees
     if kept is not None:
@@ -133,7 +134,10 @@ def view_pipeline(config: Config | dict, num_windows: int | None = None, crops: 
 
 
 def describe_views(pipeline: Sequence[dict]) -> str:
-    """One line for a record: ``sliding windows of 40 frames at stride 3, 8 blocks, …``."""
+    """One line for a record: ``sliding windows of 40 frames at stride 3, 8 blocks, …``.
+
+    Half overlap and a crop of the whole short side go without saying; what differs is named.
+    """
     sample, split = _window(pipeline), _step(pipeline, 'SplitBlocks')
     theirs = _step(pipeline, 'SampleFrames')
     parts = []
@@ -141,22 +145,40 @@ def describe_views(pipeline: Sequence[dict]) -> str:
         count = f'{sample["num_windows"]} ' if sample.get('num_windows') else ''
         if sample.get('max_windows'):
             count = f'at most {sample["max_windows"]} '
+        moving = ''
+        if sample.get('step_frames'):
+            moving = f' moving by {sample["step_frames"]} frames'
+        elif sample.get('mode') == 'sliding' and sample.get('overlap', 0.5) != 0.5:
+            moving = f' overlapping by {sample["overlap"]:g}'
         parts.append(f'{count}{sample.get("mode", "random")} windows of {sample.get("num_frames")} '
-                     f'frames at stride {sample.get("stride")}')
+                     f'frames at stride {sample.get("stride")}{moving}')
     elif theirs is not None:
         parts.append(f'{theirs.get("num_clips", 1)} clips of {theirs.get("clip_len", 1)} frames at '
                      f'stride {theirs.get("frame_interval", 1)}')
     if split is not None:
         parts.append(f'{split["num_blocks"]} blocks')
+    side = None
     for step in pipeline:
-        if _kind(step) == 'MultiCrop':
+        if _kind(step) == 'Resize':
+            side = _short_side(step)
+        elif _kind(step) == 'MultiCrop':
             crops = step.get('crops', 'center')
             crops = f'{crops} crop' + ('' if crops == 'center' else 's')
             parts.append(f'{crops} of {step["crop_size"]}'
+                         + (f' out of {side}' if side not in (None, step['crop_size']) else '')
                          + (' and their mirror images' if step.get('flip') else ''))
         elif 'crop_size' in step:
-            parts.append(f'{_kind(step)} {step["crop_size"]}')
+            parts.append(f'{_kind(step)} {step["crop_size"]}'
+                         + (f' out of {side}' if side not in (None, step['crop_size']) else ''))
+        elif _kind(step) in ('VideoColorJitter', 'ColorJitter'):
+            parts.append('colours jittered')
     return ', '.join(parts + ['mean over views'])
+
+
+def _short_side(resize):
+    """Short side in pixels after a ``Resize``; -1 and inf stand for whatever keeps the aspect."""
+    scale = resize['scale'] if isinstance(resize['scale'], (list, tuple)) else (resize['scale'],)
+    return int(min(side for side in scale if side > 0))
 
 
 def _flat(pipeline):

@@ -26,18 +26,20 @@ def embed(probabilities: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def draw_memory(out: str | Path, figures: dict[str, Any], strips: tuple, names: Sequence[str],
-                classes: Sequence[int], labels: np.ndarray, most_slots: int = 128) -> Path:
+                classes: Sequence[int], labels: np.ndarray, most_slots: int = 50) -> Path:
     """Draw what is known of a memory.
 
     Args:
         out: PNG to write.
-        figures: ``slots``: P(action | slot) ``[classes, S]``; perhaps ``similarity``: cosines of
-            two encoders' features; perhaps ``tsne``: ``[(checkpoint, [N, 2])]``.
+        figures: ``slots``: P(action | slot) ``[classes, S]``; ``usage``: mean probability of each
+            slot ``[S]``; perhaps ``similarity``: cosines of two encoders' features; perhaps
+            ``tsne``: ``[(checkpoint, [N, 2])]``.
         strips: Frames of the top clips of each unit, the units' numbers, and what a unit is called.
         names: Names of the classes of ``figures['slots']``.
         classes: Their labels.
         labels: Labels of the rows of ``tsne``.
-        most_slots: Columns of the first panel at most: the slots that a class owns most.
+        most_slots: Columns of the first panel at most: the slots that are used most, 50 in
+            FGKVMemPred Figure 4.
 
     Returns:
         ``out``.
@@ -50,7 +52,7 @@ def draw_memory(out: str | Path, figures: dict[str, Any], strips: tuple, names: 
     upper, lower = figure.subfigures(2, 1, height_ratios=(3.6, max(1.25 * len(frames), 1)))
     panels = 1 + ('similarity' in figures) + len(figures.get('tsne', ()))
     axes = upper.subplots(1, panels, squeeze=False, width_ratios=[2] + [1] * (panels - 1))[0]
-    _slots(axes[0], upper, figures['slots'], names, most_slots)
+    _slots(axes[0], upper, figures['slots'], figures['usage'], names, most_slots)
     if 'similarity' in figures:
         axes[1].hist(figures['similarity'], bins=40, range=(-1, 1), color='C0')
         axes[1].set(xlabel='cosine of online and target features', ylabel='pairs of clips',
@@ -76,13 +78,14 @@ def draw_memory(out: str | Path, figures: dict[str, Any], strips: tuple, names: 
     return out
 
 
-def _slots(axis, figure, table, names, most):
+def _slots(axis, figure, table, usage, names, most):
     """Heat map of P(action | slot): columns ordered by the class that owns them."""
     owner, share = table.argmax(0), table.max(0)
-    kept = np.sort(np.argsort(-share, kind='stable')[:most])
+    kept = np.sort(np.argsort(-usage, kind='stable')[:most])  # of unused slots P is but noise
     order = kept[np.lexsort((-share[kept], owner[kept]))]
     image = axis.imshow(table[:, order], aspect='auto', vmin=0, cmap='viridis',
                         interpolation='nearest')
     axis.set_yticks(range(len(names)), names, fontsize='small')
-    axis.set(xlabel=f'{len(order)} of {table.shape[1]} slots', title='P(action | memory slot)')
+    axis.set(xlabel=f'the {len(order)} most used of {table.shape[1]} slots',
+             title='P(action | memory slot)')
     figure.colorbar(image, ax=axis)

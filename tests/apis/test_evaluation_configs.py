@@ -47,3 +47,15 @@ def test_views_are_those_of_the_papers(name, encoder, gallery, query):
     for role, words in (('gallery', gallery), ('query', query)):
         options = {**settings.get('views', {}), **settings[role].get('views', {})}
         assert describe_views(view_pipeline(CONFIGS[encoder], **options)).startswith(words)
+
+
+def test_views_that_differ_are_described_differently():
+    released, ours = (
+        describe_views(CONFIGS[f'finetune_memdpc_{name}ucf101'].test_dataloader.dataset.pipeline)
+        for name in ('releasedtest_', ''))
+    assert ours == ('at most 64 sliding windows of 40 frames at stride 3, 8 blocks, five crops of '
+                    '224 out of 256 and their mirror images, mean over views')
+    assert 'at stride 3 moving by 59 frames, ' in released and ', colours jittered, ' in released
+    shares = {describe_views(view_pipeline(CONFIGS['memdpc_ucf101'], crop_share=share))
+              for share in (1, 0.875)}
+    assert len(shares) == 2

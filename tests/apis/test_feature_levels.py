@@ -224,8 +224,8 @@ def test_view_pipelines(probe_set):
     assert dict(crops[3]) == dict(type='Resize', scale=(-1, 40))
     assert dict(crops[4]) == dict(type='MultiCrop', crop_size=32, crops='three', flip=True)
     assert describe_views(crops) == (
-        '10 uniform windows of 8 frames at stride 1, 4 blocks, three crops of 32 and their mirror '
-        'images, mean over views')
+        '10 uniform windows of 8 frames at stride 1, 4 blocks, three crops of 32 out of 40 and '
+        'their mirror images, mean over views')
     assert num_views_of(crops) == 60
     assert num_views_of(view_pipeline(config)) is None
     assert num_views_of(view_pipeline(config, mode='center', crops='five')) == 5

@@ -184,7 +184,8 @@ def test_views_of_the_encoders_own_training(records, probe_set, cfg):
     ('mean-10-clips', dict(mode='uniform', num_windows=10), {}, {}, '^10 uniform windows of 8'),
     ('multi-view-query', dict(crop_share=0.8), dict(mode='center'),
      dict(mode='uniform', num_windows=2, crops='three'),
-     '^gallery: center windows .*, CenterCrop 32, .*; query: 2 uniform .* three crops of 32'),
+     '^gallery: center windows .*, CenterCrop 32 out of 40, .*; query: 2 uniform .* three crops '
+     'of 32 out of 40,'),
     ('clip-search', dict(num_frames=8, mode='uniform', num_windows=10), {}, {}, 'by itself$')])
 def test_views_of_the_papers_retrieval(probe_set, cfg, name, views, gallery, query, words):
     cfg = without_pipelines(cfg, views=views, protocol=dict(type=f'retrieval/{name}', ks=(1, 5)))

@@ -274,3 +274,16 @@ def test_one_view_or_one_video_are_refused_before_training(change, words):
     cfg.merge_from_dict(change)
     with pytest.raises(ValueError, match=words):
         check_config(cfg)
+
+
+def test_repeated_clips_are_views():
+    cfg = Config.fromfile(config_dir() / 'sstl_demo.py')
+    check_config(cfg)
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    repeat = pipeline.pop(2)
+    with pytest.raises(ValueError, match='gives 1 clip of a video, and SSTL compares 2: set Repeat'):
+        check_config(cfg)
+    cfg = Config.fromfile(config_dir() / 'byol_demo.py')
+    cfg.train_dataloader.dataset.pipeline[1].num_windows = 1
+    cfg.train_dataloader.dataset.pipeline.insert(2, repeat)
+    check_config(cfg)

@@ -263,6 +263,21 @@ def test_what_is_watched():
     assert all(value.ndim == 0 and torch.isfinite(value) for value in losses.values())
 
 
+def test_a_single_video_is_validated_without_a_spread():
+    """The last batch of a validation may be one video, which has no standard deviation."""
+    model = byol().eval()
+    _, stats = model.compare(pairs()[:1])
+    assert 'feature_std' not in stats and 'feature_std' in model.compare(pairs())[1]
+    assert all(torch.isfinite(value) for value in stats.values())
+
+
+def test_losses_are_float32_under_autocast():
+    model = byol().train()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        losses = model.loss(pairs())
+    assert {value.dtype for value in losses.values()} == {torch.float32}
+
+
 def test_feature_is_the_mean_over_clips():
     model = byol().eval()
     clips = pairs(2)

@@ -204,10 +204,11 @@ def test_a_test_makes_a_record(world, name, monkeypatch, capsys):
     assert record['chance']['top1'] == pytest.approx(100 / 3)
     top1 = record['metrics']['top1']
     assert top1['low'] <= top1['value'] <= top1['high']
-    views = dict(dpc='sliding windows of 15 frames at stride 3, 3 blocks, center crop of 64',
+    views = dict(dpc='windows of 15 frames at stride 3, 3 blocks, center crop of 64 out of 72',
                  scratch='10 uniform windows of 16 frames at stride 4, three crops of 72',
                  sstl='5 uniform windows of 16 frames at stride 1, center crop of 64').get(
-        name, 'five crops of 64 and their mirror images' if 'slow' not in name else 'three crops')
+        name, 'five crops of 64 out of 72 and their mirror images' if 'slow' not in name else
+        'three crops')
     assert views in record['views']
     dumped = load_result_file(f'{name}.npz')
     assert isinstance(dumped, ClassScores) and dumped.info['protocol'] == PROTOCOLS[name]
@@ -347,5 +348,7 @@ def test_the_released_test_is_a_config(world, monkeypatch):
               '--no-baselines', '--dump', str(out), '--cfg-options',
               'test_dataloader.num_workers=0',
               f'model.data_preprocessor.normalize_test={switch}'])
-        found[switch] = load_result_file(out).probabilities
+        scores = load_result_file(out)
+        found[switch] = scores.probabilities
+        assert scores.info['options'].get('normalize_test', True) is switch
     assert not np.allclose(found[True], found[False], atol=1e-4)

@@ -1,4 +1,4 @@
-# Two views of The demo videos of tools/data/make_demo_videos.py.
+# Two views of the demo videos of tools/data/make_demo_videos.py.
 _base_ = 'two_views_64.py'
 
 train_dataloader = dict(dataset=dict(

@@ -12,6 +12,7 @@ from mmengine.dist import all_reduce
 from mmengine.model import BaseModule
 from torch import nn
 
+from ..losses.precision import at_least_float32
 from .predictor import norm_mlp
 
 
@@ -107,10 +108,10 @@ class ConceptDictionaries(BaseModule):
         """Concept codes, Eq. (5): projections ``[B, in_channels]`` to ``[B, num_concepts]``."""
         if self.cosine_codes:
             projection, concepts = F.normalize(projection, dim=1), F.normalize(concepts, dim=1)
-        return projection @ concepts.T
+        return at_least_float32(projection @ concepts.T)
 
     def _reconstruct(self, dictionary, codes, features):
-        rebuilt, features = dictionary(codes), features.detach()
+        rebuilt, features = map(at_least_float32, (dictionary(codes), features.detach()))
         if self.recon_loss == 'l2':
             loss = (rebuilt - features).square().sum(1).mean()
         else:

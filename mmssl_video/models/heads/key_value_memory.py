@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import nn
 
+from ..losses.precision import at_least_float32
 from .predictor import Predictor, norm_mlp, run_rows
 from .slot_usage import SlotUsage
 
@@ -77,9 +78,11 @@ class KeyValueMemory(Predictor):
             ``[..., heads, num_slots / heads]``, rows sum to 1.
         """
         query = run_rows(self.phi, context).unflatten(-1, (self.heads, -1))
-        keys = F.normalize(self.keys.unflatten(0, (self.heads, -1)), dim=-1)
-        cosine = torch.einsum('...hd,hnd->...hn', F.normalize(query, dim=-1), keys)
-        probability = (self.scale * cosine).softmax(-1)
+        keys = self.keys.unflatten(0, (self.heads, -1))
+        with torch.autocast(query.device.type, enabled=False):  # r is large: 16 bits are too few
+            query, keys = (F.normalize(at_least_float32(rows), dim=-1) for rows in (query, keys))
+            probability = (
+                self.scale * torch.einsum('...hd,hnd->...hn', query, keys)).softmax(-1)
         self.usage(probability.flatten(-2) / self.heads)
         return probability
 

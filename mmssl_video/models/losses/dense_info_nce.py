@@ -10,6 +10,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from .gather import gather_with_grad, is_parallel
+from .precision import at_least_float32
 
 
 class _ChunkedInfoNCE(torch.autograd.Function):
@@ -132,9 +133,8 @@ class DenseInfoNCELoss(nn.Module):
                              f'{tuple(pred.shape)} and {tuple(target.shape)}')
         videos, steps, channels, height, width = pred.shape
         with torch.autocast(pred.device.type, enabled=False):
-            pred, target = (x.permute(0, 1, 3, 4, 2).reshape(-1, channels) for x in (pred, target))
-            if pred.dtype in (torch.float16, torch.bfloat16):
-                pred, target = pred.float(), target.float()
+            pred, target = (at_least_float32(x.permute(0, 1, 3, 4, 2).reshape(-1, channels))
+                            for x in (pred, target))
             if self.normalize:
                 pred, target = F.normalize(pred, dim=1), F.normalize(target, dim=1)
             offset = 0

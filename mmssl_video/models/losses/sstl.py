@@ -7,6 +7,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 
 from .gather import gather_rows, gather_with_grad, is_parallel
+from .precision import at_least_float32
 
 
 def clip_to_clip_loss(first: torch.Tensor, second: torch.Tensor, temperature: float = 0.1,
@@ -35,7 +36,7 @@ def clip_to_clip_loss(first: torch.Tensor, second: torch.Tensor, temperature: fl
         their mean number.
     """
     with torch.autocast(first.device.type, enabled=False):
-        views = [F.normalize(_at_least_float32(view), dim=1) for view in (first, second)]
+        views = [F.normalize(at_least_float32(view), dim=1) for view in (first, second)]
         others, offset, count = views, 0, len(first)
         videos = torch.arange(count, device=first.device) if videos is None else videos
         groups = torch.zeros_like(videos) if groups is None else groups
@@ -82,7 +83,7 @@ def clip_to_video_loss(features: torch.Tensor, video_features: torch.Tensor
     """
     with torch.autocast(features.device.type, enabled=False):
         known = (video_features != 0).any(1)
-        rows = _at_least_float32(features)
+        rows = at_least_float32(features)
         cosine = F.cosine_similarity(rows, video_features.to(rows.dtype), dim=1)
         loss = ((1 - cosine) * known).mean()
         share = known.to(cosine.dtype).mean()
@@ -104,7 +105,3 @@ def playback_rate_loss(predicted: torch.Tensor, rate: torch.Tensor
     with torch.autocast(predicted.device.type, enabled=False):
         error = predicted.to(rate.dtype) - rate
         return error.square().mean() / 2, {'rate/error': error.detach().abs().mean()}
-
-
-def _at_least_float32(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor

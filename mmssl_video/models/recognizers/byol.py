@@ -10,6 +10,7 @@ from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
 
 from ..feature_std import feature_std
+from ..losses.precision import at_least_float32
 
 
 @MODELS.register_module()
@@ -123,17 +124,19 @@ class BYOL(BaseRecognizer):
         clips = inputs.unbind(1)
         with torch.no_grad():
             keys = [self.encode(clip, self.target_backbone) for clip in clips]
-            targets = [self.target_projector(key) for key in keys]
+            targets = [at_least_float32(self.target_projector(key)) for key in keys]
         losses, parts = [], []
         for query, clip in enumerate(clips):
             features = self.encode(clip)
             projection = self.projector(features)
-            predicted, target = self.predictor(projection), targets[1 - query]
+            predicted, target = at_least_float32(self.predictor(projection)), targets[1 - query]
             cosine = F.cosine_similarity(predicted, target, dim=1).mean()
             loss = -self.loss_scale * cosine
-            stats = {'cosine/predicted': cosine.detach(), 'feature_std': feature_std(features),
+            stats = {'cosine/predicted': cosine.detach(),
                      'cosine/online': F.cosine_similarity(
-                         projection.detach(), target, dim=1).mean()}
+                         at_least_float32(projection.detach()), target, dim=1).mean()}
+            if len(clip) > 1:  # the last batch of a validation may be a single video
+                stats['feature_std'] = feature_std(features)
             if self.concepts is not None:
                 concept_loss, concept_stats = self.concepts(
                     projection, target, features, keys[1 - query])
@@ -143,8 +146,8 @@ class BYOL(BaseRecognizer):
             parts.append(stats)
         stats = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
         stats.update(self.predictor.statistics())
-        stats['momentum'] = stats['feature_std'].new_tensor(self.momentum)
         losses = torch.stack(losses)
+        stats['momentum'] = losses.new_tensor(self.momentum)
         return losses.sum() if self.view_reduction == 'sum' else losses.mean(), stats
 
     def loss(self, inputs: torch.Tensor, data_samples=None, **kwargs) -> dict[str, torch.Tensor]:

@@ -26,10 +26,20 @@ def test_the_configs_users_know_are_there():
     names = {path.stem for path in CONFIGS}
     for data in ('demo', 'ucf101', 'hmdb51'):
         assert {f'{name}_{data}' for name in (
-            'linear', 'mlp', 'knn', 'retrieval', 'retrieval_dpc', 'retrieval_sstl',
+            'linear', 'nonlinear', 'knn', 'retrieval', 'retrieval_dpc', 'retrieval_sstl',
             'retrieval_fgkvmem', 'retrieval_fgkvmem_released', 'linear_flow', 'retrieval_flow')
             } <= names
     assert 'linear_k400' in names
+    assert {f'{name}_ut_interaction_folds' for kind in ('', 'flow_') for name in (
+        f'linear_{kind}'[:-1], f'all_{kind}'[:-1], *(f'retrieval_{paper}_{kind}'[:-1] for paper in (
+            'dpc', 'sstl', 'fgkvmem', 'fgkvmem_released')))} <= names
+
+
+@pytest.mark.parametrize('name', ['linear_demo', 'linear_ucf101', 'linear_hmdb51', 'linear_k400',
+                                  'linear_flow_demo', 'linear_flow_ucf101', 'linear_flow_hmdb51'])
+def test_linear_configs_judge_by_both_cached_probes(name):
+    protocols = Config.fromfile(config_dir() / f'{name}.py').evaluation.protocol
+    assert [protocol.type for protocol in protocols] == ['linear/cached', 'linear/cached-grid']
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=ids)

@@ -274,6 +274,8 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
         print('\n[probe] left out: it needs an encoder for demo videos, --checkpoint', flush=True)
         return
     checkpoint = str(Path(args.checkpoint).resolve(strict=True))
+    # linear_demo.py trains a grid of SGD heads as well.
+    cached_only = 'evaluation.protocol=[dict(type="linear/cached",folds=5,validations=5)]'
     tools, online = Path(__file__).resolve().parent, 'linear_online_memdpc_demo.py'
     with tempfile.TemporaryDirectory() as folder:
         make_demo_videos(Path(folder, 'data/demo'), per_class=24, test_share=1 / 3, size=(72, 96))
@@ -290,7 +292,8 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
         seconds: dict[str, dict[str, list[float]]] = dict(wall={}, CPU={})
         for name, function in {
                 'linear/cached': lambda: tool('test.py', 'linear_demo.py', checkpoint,
-                                              '--no-baselines', '--out', 'cached.json'),
+                                              '--no-baselines', '--out', 'cached.json',
+                                              '--cfg-options', cached_only),
                 'linear/online': train_and_test,
                 'start of a command': lambda: tool('test.py', '--help')}.items():
             starts = time.perf_counter(), cpu_of_children()

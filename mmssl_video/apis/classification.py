@@ -25,7 +25,14 @@ from ..evaluation.baselines import baselines_for, majority_top1
 from ..evaluation.report import closeness_warnings, make_record
 from ..evaluation.result_files import ClassScores
 from .features import build_dataset, extract_many
-from .views import dataset_of, describe_views, pipeline_of
+from .views import (
+    dataset_of,
+    describe_views,
+    find_pipeline,
+    frames_of,
+    num_blocks_of,
+    pipeline_of,
+)
 
 #: What makes an encoder, in the config of a recognizer, and what its preprocessor must share.
 _ENCODER = ('backbone', 'neck', 'predictor', 'feature_map')
@@ -102,6 +109,37 @@ def use_checkpoint_encoder(cfg: Config, contents: dict, source: str,
     if modalities[0] != modalities[1]:
         print_log(f'{source} was trained on {modalities[0]}, and is trained on {modalities[1]} '
                   'now', 'current', logging.WARNING)
+    _compare_frames(trained, cfg, source)
+
+
+def _compare_frames(trained, cfg, source):
+    """Say where the classifier looks at other frames than the encoder was trained on."""
+    pipeline, key = pipeline_of(cfg.get('train_dataloader')), 'train_dataloader.dataset'
+    inside = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    while 'pipeline' not in inside and 'dataset' in inside:
+        inside, key = inside['dataset'], f'{key}.dataset'
+    before, now = frames_of(find_pipeline(trained)), frames_of(pipeline)
+    if cfg.get('num_blocks'):  # their number was chosen: what counts is the frames of each
+        for frames, steps in ((before, find_pipeline(trained)), (now, pipeline)):
+            if 'num_frames' in frames:
+                frames['num_frames'] //= num_blocks_of(steps)
+    names = [name for name in ('num_frames', 'stride', 'size')
+             if name in before and name in now and before[name] != now[name]]
+    if not names:
+        return
+    keys = []
+    for name in names:
+        fields = dict(num_frames=(name, 'clip_len'), stride=(name, 'frame_interval'),
+                      size=('scale', 'crop_size', 'size'))[name]
+        keys += [f'{key}.pipeline.{i}.{field}' for i, step in enumerate(pipeline)
+                 for field in fields if field in step and name in frames_of([step])]
+    said = [', '.join(f'{name}={frames[name]}' for name in names)
+            + ' (a block)' * ('num_frames' in names and bool(cfg.get('num_blocks')))
+            for frames in (before, now)]
+    keys = ', '.join(keys or [f'{key}.pipeline'])
+    print_log(f'{source} was trained on clips of {said[0]}, and is trained on {said[1]} now: if '
+              f'that is not meant, set {keys} with --cfg-options, and the same of val_dataloader '
+              'and test_dataloader', 'current', logging.WARNING)
 
 
 def _without_downloads(backbone):

@@ -35,8 +35,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
     parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT',
                         help="checkpoints, or the word random (with --encoder-config)")
-    parser.add_argument('--list', required=True, help='list file of the videos')
-    parser.add_argument('--videos', default='', help='folder that its paths are joined to')
+    parser.add_argument('--videos', required=True, metavar='LIST', help='list file of the videos')
+    parser.add_argument('--root', help='folder that its paths start from (default: that of the '
+                        'list)')
     parser.add_argument('--out', default='similarity.png',
                         help='PNG to write; the figures go beside it as .json')
     parser.add_argument('--encoder-config', help='config of the encoders, instead of their own')
@@ -58,7 +59,8 @@ def main(argv: list[str] | None = None) -> None:
         raise ValueError(f'--out {args.out} must name a .png file')
     encoders = [build_encoder(path, args.encoder_config, args.seed, args.device)
                 for path in args.checkpoints]
-    analyse_similarity(encoders, args.list, args.videos, args.out, num_clips=args.num_clips,
+    root = str(Path(args.videos).parent) if args.root is None else args.root
+    analyse_similarity(encoders, args.videos, root, args.out, num_clips=args.num_clips,
                        strengths=args.strengths, max_videos=args.max_videos, seed=args.seed)
     print(f'the figure is {args.out}')
 

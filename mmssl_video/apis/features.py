@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmssl_video.datasets import BadVideoError, scan_video_folder
 from mmssl_video.datasets.video_folder import VIDEO_SUFFIXES
 from mmssl_video.evaluation.registry import FEATURES
+from mmssl_video.progress import Progress
 
 from .encoder import Encoder
 from .views import as_frames, as_windows, describe_views, num_blocks_of, view_pipeline
@@ -209,7 +208,7 @@ def extract_needs(encoders: Sequence[Encoder],
     mine = [batch.tolist() for batch in batches[get_rank()::get_world_size()]]
     loader = DataLoader(Guarded(dataset), batch_sampler=mine, num_workers=num_workers,
                         collate_fn=list)
-    bar = _Progress(what, sum(map(len, mine)), progress and is_main_process())
+    bar = Progress(what, sum(map(len, mine)), progress and is_main_process())
     found = []
     for items in loader:
         for item in items:
@@ -224,8 +223,7 @@ def extract_needs(encoders: Sequence[Encoder],
         for item, views in zip(good, windows):
             item['windows'] = len(views)
         found += items
-        bar.step(len(items))
-    bar.close()
+        bar.step(len(items), bad=len(items) - len(good))
     gathered = sorted((item for part in all_gather_object(found) for item in part),
                       key=lambda item: item['index'])
     good = [item for item in gathered if 'reason' not in item]
@@ -400,29 +398,3 @@ def _frames(index, array):
         raise ValueError(f'array {index} must hold frames [T, H, W, 3] in uint8 RGB, got '
                          f'{list(array.shape)} {array.dtype}')
     return dict(filename=f'array {index}', label=-1, array=array, total_frames=len(array))
-
-
-class _Progress:
-    """One line that grows on a terminal, or a line at every tenth in a log."""
-
-    def __init__(self, what, total, show):
-        self.what, self.total, self.show = what, total, show
-        self.done, self.shown, self.start = 0, 0, time.monotonic()
-        self.terminal = sys.stderr.isatty()
-
-    def step(self, count):
-        self.done += count
-        if not self.show:
-            return
-        spent = time.monotonic() - self.start
-        text = (f'{self.what}: {self.done}/{self.total}, {self.done / max(spent, 1e-9):.1f}/s, '
-                f'{spent * (self.total - self.done) / self.done:.0f} s left')
-        if self.terminal:
-            print(f'\r{text:<70}', end='', file=sys.stderr, flush=True)
-        elif self.done * 10 // self.total > self.shown * 10 // self.total:
-            print(text, file=sys.stderr, flush=True)
-            self.shown = self.done
-
-    def close(self):
-        if self.show and self.terminal:
-            print(file=sys.stderr)

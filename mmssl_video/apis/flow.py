@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 
 from mmssl_video.datasets.flow import FlowReport, extract_flow, find_videos
-from mmssl_video.datasets.preparation.progress import duration
+from mmssl_video.progress import Progress
 
 from . import cli
 
@@ -47,27 +46,18 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
-class Progress:
-    """A line that is overwritten on a terminal, or one every half minute in a log."""
+class _Reports:
+    """Turns the reports of :func:`extract_flow` into steps of a progress line."""
 
     def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.shown = self.start - 25  # the first line of a log after five seconds
-        self.terminal = sys.stdout.isatty()
+        self.bar, self.there, self.bad, self.start = None, 0, 0, time.monotonic()
 
     def __call__(self, report: FlowReport) -> None:
-        done, now = report.made + report.there + len(report.bad), time.monotonic()
-        last = done == report.total
-        if not last and now - self.shown < (0.2 if self.terminal else 30):
-            return
-        self.shown, spent = now, max(now - self.start, 1e-9)
-        worked = report.made + len(report.bad)  # those that are there cost no time
-        left = spent * (report.total - done) / worked if worked else 0
-        text = (f'{done}/{report.total} videos ({report.there} there already, {len(report.bad)} '
-                f'bad), {report.made / spent * 60:.1f} videos/min, {report.flows / spent:.1f} '
-                f'flows/s, {duration(left)} left')
-        print(f'\r{text:<100}' if self.terminal else text, end='' if self.terminal and not last
-              else '\n', flush=True)
+        if self.bar is None:
+            self.bar = Progress('videos', report.total)
+        self.bar.step(bad=len(report.bad) - self.bad, there=report.there - self.there,
+                      note=f'{report.flows / max(time.monotonic() - self.start, 1e-9):.1f} flows/s')
+        self.there, self.bad = report.there, len(report.bad)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -79,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     names, root = find_videos(args.sources, args.root)
     report = extract_flow(names, root, args.out, args.format, args.workers, args.bound, args.step,
-                          args.resize or 0, args.crf, args.overwrite, Progress())
+                          args.resize or 0, args.crf, args.overwrite, _Reports())
     print(f'flow of {report.made} videos ({report.flows} flows) written to {args.out}, '
           f'{report.there} were there already, {len(report.bad)} are bad')
     for name, reason in report.bad.items():

@@ -34,7 +34,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='result files of one test list, from tools/test.py --dump')
     parser.add_argument('--weights', nargs='+', type=float, metavar='WEIGHT',
                         help='weight of each file (default: all alike)')
-    parser.add_argument('--out', help='JSON file the results are appended to')
+    parser.add_argument('--out', default=str(Path('work_dirs') / 'fuse' / 'results.json'),
+                        help='JSON file the results are appended to (default: %(default)s)')
     parser.add_argument('--device', default='cpu', help='where to search (default: cpu)')
     return parser.parse_args(argv)
 
@@ -44,8 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     records = run_fusion(args.files, args.weights, out=args.out, device=args.device)
     print(format_table(records))
-    if args.out:
-        print(f'\nresults are in {args.out}')
+    print(f'\nresults are in {args.out}')
 
 
 def run_fusion(files: Sequence[str | Path], weights: Sequence[float] | None = None, *,
@@ -76,7 +76,10 @@ def run_fusion(files: Sequence[str | Path], weights: Sequence[float] | None = No
     streams = align([load_result_file(path) for path in files], files)
     alone = np.eye(len(files))
     if isinstance(streams[0], ClassScores):
-        num_queries, num_gallery = len(streams[0].labels), 0
+        # Scores of units of a timeline (Oops) are more than the videos that count as queries.
+        num_queries = min([len(streams[0].labels)] + [
+            stream.info['num_queries'] for stream in streams if 'num_queries' in stream.info])
+        num_gallery = 0
         num_classes = streams[0].probabilities.shape[1]
         outputs = [classification_accuracy(fuse_scores(streams, each), streams[0].labels)
                    for each in (*alone, shares)]

@@ -172,6 +172,7 @@ def average_records(records: dict[int, list[dict]], num_queries: dict | None = N
         records: Records of each split, the same protocols and subjects in each.
         num_queries: Different query videos of all splits, by (protocol, subject); by default the
             queries of the smallest split, which makes intervals rather too wide than too narrow.
+            So do, always, figures with a number of their own (``details['queries']``).
 
     Returns:
         Records with ``metrics[name] = dict(value, std, low, high)``: mean over splits, its sample
@@ -191,14 +192,18 @@ def average_records(records: dict[int, list[dict]], num_queries: dict | None = N
         each = [table[key] for table in tables]
         queries = (num_queries or {}).get(key) or min(r['num_queries'] for r in each)
         scale = 100 if first['unit'] == 'percent' else 1
-        metrics, values = {}, {}
+        metrics, values, counts = {}, {}, {}
         for name in first['metrics']:
             values[name] = [r['metrics'][name]['value'] for r in each]
             mean = float(np.mean(values[name]))
             metrics[name] = dict(value=mean, std=float(np.std(values[name], ddof=1))
                                  if len(each) > 1 else 0.0)
             if 'low' in first['metrics'][name]:
-                low, high = wilson_interval(min(max(mean / scale, 0), 1), queries)
+                own = [r.get('details', {}).get('queries', {}).get(name) for r in each]
+                if None not in own:
+                    counts[name] = min(own)
+                low, high = wilson_interval(min(max(mean / scale, 0), 1),
+                                            counts.get(name, queries))
                 metrics[name].update(low=scale * low, high=scale * high)
         averages.append(dict(
             first, metrics=metrics, num_queries=queries, splits=list(records),
@@ -206,7 +211,7 @@ def average_records(records: dict[int, list[dict]], num_queries: dict | None = N
                     for name in first['chance']},
             split={role: _DIGIT.sub(lambda match: f'{match[1]}*', name) if name else name
                    for role, name in first['split'].items()},
-            details=dict(values=values),
+            details=dict(values=values, **(dict(queries=counts) if counts else {})),
             warnings=list(dict.fromkeys(w for table in tables for w in _other_warnings(
                 table, key)))))
     for average in averages:

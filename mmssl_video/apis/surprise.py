@@ -45,6 +45,7 @@ from ..evaluation.surprise import (
 from ..evaluation.timeline import THRESHOLDS, average_on_timeline, unit_times
 from ..models.recognizers.context_encoder import ContextEncoder
 from ..models.recognizers.unintentional_action import predict_steps
+from ..progress import Progress
 from . import cli
 from .encoder import Encoder, build_encoder, quiet
 from .features import build_dataset
@@ -292,6 +293,7 @@ def _curves(encoder, predictor, dataset, num_blocks, min_observed, num_workers, 
     """Curves of all videos in their order, and the unreadable ones."""
     mine = list(range(len(dataset)))[get_rank()::get_world_size()]
     found, device = [], encoder.device
+    bar = Progress('surprise of videos', len(mine), is_main_process())
     for item in DataLoader(dataset, sampler=mine, batch_size=None, num_workers=num_workers):
         if 'inputs' in item and 'reason' not in item:
             windows = as_windows(item.pop('inputs'), num_blocks)
@@ -317,6 +319,7 @@ def _curves(encoder, predictor, dataset, num_blocks, min_observed, num_workers, 
                                   f'of {length} frames before it')
         item.pop('inputs', None)
         found.append(item)
+        bar.step(bad='reason' in item)
     gathered = sorted((item for part in all_gather_object(found) for item in part),
                       key=lambda item: item['index'])
     return ([item['curve'] for item in gathered if 'reason' not in item],

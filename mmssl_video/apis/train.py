@@ -267,6 +267,7 @@ def check_config(cfg: Config) -> None:
             raise ValueError(f'{name} must be a whole number of at least {least}, not {value!r}')
     check_blocks(cfg)
     check_views(cfg)
+    check_hooks(cfg)
 
 
 def check_views(cfg: Config) -> None:
@@ -290,6 +291,20 @@ def check_views(cfg: Config) -> None:
     if kind == 'BYOL' and cfg.train_dataloader.get('batch_size', 1) < 2:
         raise ValueError('train_dataloader.batch_size must be at least 2 in each process: batch '
                          'norm of the projector has no statistics of a single video')
+
+
+def check_hooks(cfg: Config) -> None:
+    """See whether the hook is there without which a model trains, but never as it should.
+
+    Raises:
+        ValueError: Nothing moves the target encoder of a ``BYOL``.
+    """
+    hooks = [str(hook.get('type')) for hook in cfg.get('custom_hooks') or []]
+    if (str(cfg.model.type).split('.')[-1] == 'BYOL'
+            and not any('MomentumUpdateHook' in hook for hook in hooks)):
+        raise ValueError("the target encoder of BYOL would never move: add "
+                         "dict(type='MomentumUpdateHook') to custom_hooks, or inherit from "
+                         '_base_/target_runtime.py')
 
 
 def check_blocks(cfg: Config) -> None:

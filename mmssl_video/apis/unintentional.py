@@ -37,9 +37,9 @@ def unintentional_records(cfg: Config, metric: UnintentionalActionMetric, *,
         baselines: Put the trivial answers beside it.
 
     Returns:
-        See :func:`mmssl_video.evaluation.report.make_record`. Queries are units of the videos'
-        timelines, each of one block's length; ``details['queries']`` has their numbers per class
-        and the number of videos that the localisation counts.
+        See :func:`mmssl_video.evaluation.report.make_record`. Queries are videos;
+        ``details['queries']`` has, for each figure, the number of those that it rests on, and
+        ``details['num_units']`` the number of units (of one block's length) of each class.
     """
     told, output = trained or {}, metric.output()
     query = dataset_of(cfg.test_dataloader)
@@ -50,7 +50,7 @@ def unintentional_records(cfg: Config, metric: UnintentionalActionMetric, *,
         protocol=(told.get('unintentional') or cfg.unintentional).protocol, version=1,
         dataset=cfg.unintentional.dataset, views=describe_views(query['pipeline']), bn_batches=0,
         seed=(told.get('randomness') or {}).get('seed', seed), num_gallery=0,
-        num_queries=len(metric.labels), num_classes=len(STEP_CLASSES),
+        num_queries=len(metric.videos), num_classes=len(STEP_CLASSES),
         split=dict(gallery=Path(train_list).name if train_list else None,
                    query=Path(query['ann_file']).name),
         unreadable=dict(gallery=[], query=unreadable))

@@ -73,6 +73,30 @@ def pipeline_of(dataloader: dict | None) -> list[dict]:
     return [step for step in dataset_of(dataloader).get('pipeline') or [] if isinstance(step, dict)]
 
 
+def frames_of(pipeline: Sequence[dict]) -> dict[str, int]:
+    """What a pipeline shows of a video: ``dict(num_frames, stride, size)``, where it says so.
+
+    ``size`` is the short side in pixels after the last ``Resize`` or crop.
+    """
+    steps = list(_flat(pipeline))
+    sample, theirs, found = _window(steps), _step(steps, 'SampleFrames'), {}
+    if sample is not None:
+        found = {key: sample[key] for key in ('num_frames', 'stride') if key in sample}
+    elif theirs is not None:
+        found = dict(num_frames=theirs.get('clip_len', 1), stride=theirs.get('frame_interval', 1))
+    kept = _step(steps, 'TemporalRandomCrop')  # of the frames sampled, what the network sees
+    if kept is not None:
+        found['num_frames'] = kept.get('num_frames', 16)
+    for step in steps:
+        if 'crop_size' in step:
+            found['size'] = _short_side(dict(scale=step['crop_size']))
+        elif _kind(step) == 'RandomCrop':
+            found['size'] = step['size']
+        elif _kind(step) == 'Resize':
+            found['size'] = _short_side(step)
+    return found
+
+
 def find_pipeline(config: Config | dict) -> list[dict]:
     """Training pipeline of a config: ``train_dataloader``'s or ``train_pipeline``; [] if none."""
     return pipeline_of(config.get('train_dataloader')) or config.get('train_pipeline') or []

@@ -84,6 +84,8 @@ def classification_output(logits: np.ndarray, classes: np.ndarray, query_labels:
                           details: dict) -> ProtocolOutput:
     """Accuracies of class scores: ``top1`` and, for more than five classes, ``top5``.
 
+    Ties count by expectation (:func:`expected_hits`).
+
     Args:
         logits: ``[Q, len(classes)]``.
         classes: Labels of the columns, ascending.
@@ -91,14 +93,30 @@ def classification_output(logits: np.ndarray, classes: np.ndarray, query_labels:
         details: See :class:`ProtocolOutput`.
     """
     truth = np.searchsorted(classes, query_labels)
-    metrics = dict(top1=100 * float((logits.argmax(1) == truth).mean()))
-    chance = dict(top1=100 / len(classes))
-    if len(classes) > 5:
-        top5 = np.argsort(-logits, axis=1, kind='stable')[:, :5]
-        metrics['top5'] = 100 * float((top5 == truth[:, None]).any(1).mean())
-        chance['top5'] = 500 / len(classes)
+    ks = (1, 5) if len(classes) > 5 else (1,)
+    metrics = {f'top{k}': 100 * float(expected_hits(logits, truth, k).mean()) for k in ks}
+    chance = {f'top{k}': 100 * k / len(classes) for k in ks}
     shares = np.exp(logits - logits.max(1, keepdims=True))
     return ProtocolOutput(metrics, chance, details, by_label(shares, classes))
+
+
+def expected_hits(scores: np.ndarray, labels: np.ndarray, k: int, tie: float = 0.0) -> np.ndarray:
+    """How surely the right class is among the k best, ties broken at random.
+
+    Args:
+        scores: ``[V, K]``.
+        labels: Columns of the right classes, ``[V]``.
+        k: Number of guesses.
+        tie: Scores no further apart count as equal.
+
+    Returns:
+        ``[V]`` from 0 to 1; other than these two only where classes are tied, so that a constant
+        classifier gets chance. Scores that are no number (NaN) never hit.
+    """
+    own = scores[np.arange(len(labels)), labels][:, None]
+    better = ~(scores <= own + tie)
+    tied = (~better & (scores >= own - tie)).sum(1)
+    return np.clip((k - better.sum(1)) / np.maximum(tied, 1), 0, 1)
 
 
 def by_label(scores: np.ndarray, classes: np.ndarray) -> np.ndarray:

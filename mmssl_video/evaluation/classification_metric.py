@@ -11,6 +11,7 @@ from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from .class_scores import expected_hits
 from .registry import ProtocolOutput
 
 
@@ -111,20 +112,3 @@ class ClassificationMetric(BaseMetric):
 
 
 _PACK = ("let the pipeline end with PackActionInputs(meta_keys=('name', 'sample_idx'))")
-
-
-def expected_hits(scores: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """How surely the right class is among the k best, ties broken at random.
-
-    Args:
-        scores: ``[V, K]``.
-        labels: ``[V]``.
-        k: Number of guesses.
-
-    Returns:
-        ``[V]`` from 0 to 1; other than these two only where classes are tied, so that a constant
-        classifier gets chance.
-    """
-    own = scores[np.arange(len(labels)), labels][:, None]
-    better, tied = (scores > own).sum(1), (scores == own).sum(1)
-    return np.clip((k - better) / tied, 0, 1)

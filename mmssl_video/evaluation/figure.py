@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -102,6 +103,37 @@ def draw_figure(out: str | Path, scalars: str | Path | None = None,
     return out
 
 
+def draw_bars(out: str | Path, tables: dict[str, Sequence[dict]]) -> Path:
+    """Draw the bars of several tables below one another; figures that are no percent are left out.
+
+    Args:
+        out: PNG to write; folders are made.
+        tables: Records of each, by title.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ValueError: No table is in percent.
+    """
+    tables = {title: records for title, records in tables.items()
+              if records[0].get('unit', 'percent') == 'percent'}
+    if not tables:
+        raise ValueError('none of the figures is in percent, so there are no bars to draw')
+    widest = max(len(columns_of(records)) * (1 + 0.25 * len(rows_of(records)))
+                 for records in tables.values())
+    figure = Figure(figsize=(min(max(7, widest), 40), 4.6 * len(tables)), layout='constrained')
+    FigureCanvasAgg(figure)
+    for axis, (title, records) in zip(figure.subplots(len(tables), squeeze=False)[:, 0],
+                                      tables.items()):
+        _bars(axis, records, whole_names=True)
+        axis.set_xlabel(title, fontsize='small', wrap=True)
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    return out
+
+
 def _curves(axis, curves, name, scale, label):
     for kind, title, style in (('train', 'training', '.-'), ('val', 'held-out videos', 'o-')):
         found = next((key for key in (name, f'ssl/{name}') if key in curves[kind]), None)
@@ -112,9 +144,10 @@ def _curves(axis, curves, name, scale, label):
     axis.grid(alpha=0.3)
 
 
-def _bars(axis, records):
+def _bars(axis, records, whole_names=False):
     columns, rows = columns_of(records), rows_of(records)
     width = 0.85 / len(rows)
+    colours = colormaps['tab10' if len(rows) <= 10 else 'tab20']
     for number, (subject, row) in enumerate(rows.items()):
         places = [i + (number - (len(rows) - 1) / 2) * width for i, c in enumerate(columns)
                   if c in row]
@@ -122,8 +155,10 @@ def _bars(axis, records):
         errors = [[cell['value'] - cell.get('low', cell['value']) for cell in cells],
                   [cell.get('high', cell['value']) - cell['value'] for cell in cells]]
         axis.bar(places, [cell['value'] for cell in cells], width, yerr=errors, label=subject,
-                 color=f'C{number}', error_kw=dict(lw=0.8, alpha=0.6))
-    axis.set_xticks(range(len(columns)), [f'{p.split("/")[0]}\n{m}' for p, m in columns],
+                 color=colours(number), error_kw=dict(lw=0.8, alpha=0.6))
+    names = [p.replace('/', '/\n').replace(' (', '\n(') if whole_names else p.split('/')[0]
+             for p, _ in columns]
+    axis.set_xticks(range(len(columns)), [f'{p}\n{m}' for p, (_, m) in zip(names, columns)],
                     fontsize='small')
     axis.set(ylabel='%', ylim=(0, 105))
     axis.legend(fontsize='small', ncols=4, loc='lower center', bbox_to_anchor=(0.5, 1))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .class_scores import expected_hits
 from .registry import ProtocolOutput
 from .result_files import ClassScores, RetrievalFeatures
 from .retrieval import KS, recall_at_k
@@ -145,10 +146,9 @@ def classification_accuracy(probabilities: np.ndarray, labels: np.ndarray) -> Pr
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f'labels go from {labels.min()} to {labels.max()} but there are '
                          f'probabilities of {classes} classes')
-    margin = probabilities - probabilities[np.arange(len(labels)), labels][:, None]
-    above, level = (margin > TIE).sum(1), (np.abs(margin) <= TIE).sum(1)
     ks = (1, 5) if classes > 5 else (1,)
-    metrics = {f'top{k}': 100 * float(np.clip((k - above) / level, 0, 1).mean()) for k in ks}
+    metrics = {f'top{k}': 100 * float(expected_hits(probabilities, labels, k, TIE).mean())
+               for k in ks}
     return ProtocolOutput(metrics, {f'top{k}': 100 * k / classes for k in ks})
 
 

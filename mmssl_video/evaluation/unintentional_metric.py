@@ -9,7 +9,8 @@ from mmaction.registry import METRICS
 
 from mmssl_video.datasets.transforms.failure import STEP_CLASSES, LabelSteps, label_spans
 
-from .classification_metric import ClassificationMetric, expected_hits
+from .class_scores import expected_hits
+from .classification_metric import ClassificationMetric
 from .registry import ProtocolOutput
 from .timeline import (
     THRESHOLDS,
@@ -98,8 +99,11 @@ class UnintentionalActionMetric(ClassificationMetric):
         metrics = self.compute_metrics(self.videos)
         loss = metrics.pop('loss')
         counts = np.bincount(self.labels, minlength=len(STEP_CLASSES))
-        queries = dict.fromkeys(('top1', 'mean_class'), len(self.labels))
-        queries.update(zip(STEP_CLASSES, counts.tolist()))
+        # Units of a video are not independent: what an interval counts is the videos that have one.
+        found = [set(video['labels'][video['known']]) for video in self.videos]
+        queries = dict.fromkeys(('top1', 'mean_class'), sum(map(bool, found)))
+        queries.update((name, sum(label in labels for labels in found))
+                       for label, name in enumerate(STEP_CLASSES))
         chance = {name: 100 / len(STEP_CLASSES) for name in metrics}
         for within in THRESHOLDS:
             chance[localisation_name(within)] = 100 * float(np.mean([
@@ -109,7 +113,7 @@ class UnintentionalActionMetric(ClassificationMetric):
                     for label, name in enumerate(STEP_CLASSES) if counts[label]}
         return ProtocolOutput(
             {name: 100 * value for name, value in metrics.items()}, chance,
-            dict(loss=loss, queries=queries, num_videos=len(self.videos),
+            dict(loss=loss, queries=queries, num_units=dict(zip(STEP_CLASSES, counts.tolist())),
                  uncovered_units=int(sum((~video['known']).sum() for video in self.videos)),
                  majority_class=dict(
                      top1=100 * float(counts.max() / counts.sum()),

@@ -10,6 +10,7 @@ from helpers.tiny_run import REPO, last_line, run
 from mmssl_video.apis import build_encoder, run_evaluation
 from mmssl_video.apis.splits import average_records, evaluate_splits, main, with_split
 from mmssl_video.config_files import config_dir
+from mmssl_video.evaluation import wilson_interval
 
 
 @pytest.fixture(scope='module')
@@ -149,6 +150,22 @@ def test_splits_that_differ_are_not_averaged():
     record = dict(protocol='a', subject='b', metrics={}, kind='baseline')
     with pytest.raises(ValueError, match='different protocols or subjects'):
         average_records({1: [record], 2: [dict(record, subject='c')]})
+
+
+def test_figures_with_a_number_of_their_own_keep_it():
+    """Of Oops, a class counts the videos that have it; the smallest split gives the interval."""
+    def record(rare):
+        metrics = {name: dict(value=50., low=0., high=100.) for name in ('top1', 'rare')}
+        return dict(protocol='a', subject='b', kind='encoder', unit='percent', num_queries=40,
+                    metrics=metrics, chance={}, split={}, warnings=[],
+                    details=dict(queries=dict(rare=rare)))
+
+    [mean] = average_records({1: [record(9)], 2: [record(7)]}, {('a', 'b'): 80})
+    for name, count in (('top1', 80), ('rare', 7)):
+        low, high = wilson_interval(0.5, count)
+        assert mean['metrics'][name]['low'] == pytest.approx(100 * low)
+        assert mean['metrics'][name]['high'] == pytest.approx(100 * high)
+    assert mean['num_queries'] == 80 and mean['details']['queries'] == dict(rare=7)
 
 
 @pytest.mark.slow

@@ -414,7 +414,7 @@ def test_bad_videos_stay_and_are_named_or_are_dropped(tmp_path, clip, capsys):
     assert list(bad) == ['videos/a/0.avi', 'videos/b/1.avi']
     assert bad['videos/b/1.avi'] == 'the file is empty (0 bytes)'
     printed = capsys.readouterr()
-    assert 'videos/a/0.avi: ' in printed.out and '6/6 videos' in printed.err
+    assert 'videos/a/0.avi: ' in printed.out and 'videos: 6/6' in printed.err
     assert '2 bad' in printed.err
     report = prepare('folder', src, out, drop_bad=True, **QUIET)
     assert report['videos']['known_before'] == 4 and len(report['videos']['bad']) == 2

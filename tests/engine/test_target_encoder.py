@@ -276,12 +276,19 @@ def test_one_view_or_one_video_are_refused_before_training(change, words):
         check_config(cfg)
 
 
+def test_a_target_that_nothing_moves_is_refused():
+    cfg = Config.fromfile(config_dir() / 'byol_demo.py')
+    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'MomentumUpdateHook']
+    with pytest.raises(ValueError, match=r"add dict\(type='MomentumUpdateHook'\) to custom_hooks"):
+        check_config(cfg)
+
+
 def test_repeated_clips_are_views():
     cfg = Config.fromfile(config_dir() / 'sstl_demo.py')
     check_config(cfg)
     pipeline = cfg.train_dataloader.dataset.pipeline
     repeat = pipeline.pop(2)
-    with pytest.raises(ValueError, match='gives 1 clip of a video, and SSTL compares 2: set Repeat'):
+    with pytest.raises(ValueError, match='1 clip of a video, and SSTL compares 2: set Repeat'):
         check_config(cfg)
     cfg = Config.fromfile(config_dir() / 'byol_demo.py')
     cfg.train_dataloader.dataset.pipeline[1].num_windows = 1

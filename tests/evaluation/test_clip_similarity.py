@@ -100,7 +100,7 @@ def test_strength_zero_changes_nothing_and_more_drops_more(videos):
 def test_one_command_draws_all_panels(videos, tmp_path, capsys):
     out = tmp_path / 'figures' / 'similarity.png'
     main(['random', 'random', '--encoder-config', str(videos / 'config.py'), '--device', 'cpu',
-          '--list', str(videos / 'list.txt'), '--videos', str(videos), '--out', str(out),
+          '--videos', str(videos / 'list.txt'), '--root', str(videos), '--out', str(out),
           '--num-clips', '3', '--strengths', '0', '6'])
     assert out.read_bytes()[:4] == b'\x89PNG'
     results = json.loads(out.with_suffix('.json').read_text())

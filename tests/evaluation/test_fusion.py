@@ -1,6 +1,7 @@
 """Two-stream fusion: equal to a plain reference, aligned by name, and clear about wrong files."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,6 +181,23 @@ def test_three_streams_and_the_results_file(tmp_path, capsys):
         assert word in table
     # the third stream has no weight
     assert values(records[-1]) == values(run_fusion(files[:2], (2, 1))[-1])
+
+
+def test_every_run_leaves_its_records(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    files = save(tmp_path, class_scores(0), class_scores(1))
+    for count in (3, 6):
+        main([*map(str, files)])
+        found = json.loads((tmp_path / 'work_dirs' / 'fuse' / 'results.json').read_text())
+        assert len(found) == count
+    assert str(Path('work_dirs/fuse/results.json')) in capsys.readouterr().out
+
+
+def test_units_of_a_timeline_count_as_their_videos(tmp_path):
+    streams = [class_scores(seed) for seed in (0, 1)]
+    for stream in streams:
+        stream.info['num_queries'] = 12
+    assert {r['num_queries'] for r in run_fusion(save(tmp_path, *streams))} == {12}
 
 
 def swap(stream, **changes):

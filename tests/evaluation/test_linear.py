@@ -6,7 +6,7 @@ import torch
 
 from mmssl_video.evaluation import get_protocol
 from mmssl_video.evaluation import linear as module
-from mmssl_video.evaluation.class_scores import stratified_folds
+from mmssl_video.evaluation.class_scores import classification_output, stratified_folds
 from mmssl_video.evaluation.linear import LinearProbe, select_penalty
 
 probe = get_protocol('linear/cached')
@@ -117,6 +117,17 @@ def test_a_constant_encoder_gets_chance_and_constant_dimensions_do_no_harm():
     gallery, gallery_labels = clusters(60, 0.05, 1)
     padded = np.hstack([gallery, np.full((60, 3), 1e6)])
     assert probe(padded, gallery_labels, padded, gallery_labels).metrics['top1'] == 100
+
+
+def test_ties_of_class_scores_count_by_expectation():
+    labels = np.array([0, 0, 0, 1, 5])  # whatever the queries, a constant classifier guesses
+    classes = np.arange(10)
+    found = classification_output(np.zeros((5, 10)), classes, labels, {})
+    assert found.metrics == pytest.approx(dict(top1=10, top5=50)) == found.chance
+    scores = np.eye(10)[labels]
+    scores[0, 7] = 1  # two best
+    assert classification_output(scores, classes, labels, {}).metrics['top1'] == 90
+    assert classification_output(scores * np.nan, classes, labels, {}).metrics['top5'] == 0
 
 
 def test_top5_only_where_there_are_more_than_five_classes():

@@ -40,7 +40,7 @@ RUNS = {
     'dpc': ('finetune_dpc_demo', 'encoder.pth', 'num_blocks=3'),
     'scratch': ('scratch_fgkvmem_demo', None, 'model.backbone.base_channels=4'),
     'linear': ('linear_online_memdpc_demo', 'encoder.pth'),
-    'mlp': ('mlp_online_memdpc_demo', 'encoder.pth', 'model.cls_head.hidden_channels=6'),
+    'mlp': ('nonlinear_online_memdpc_demo', 'encoder.pth', 'model.cls_head.hidden_channels=6'),
     'slow only': ('linear_online_fgkvmem_demo', 'slow_only.pth', 'model.norm_eval=False'),
     'sstl': ('finetune_sstl_demo', 'slow_only.pth', 'model.cls_head.dropout=0.25',
              'param_scheduler.0.milestones=[1]'),
@@ -223,7 +223,7 @@ def test_baselines_stand_beside_it(world, monkeypatch, capsys):
     """On by default; the motion map tells these classes apart, and it is said."""
     root, _ = world
     monkeypatch.chdir(root)
-    main(['mlp_online_memdpc_demo', 'mlp/epoch_1.pth', '--out', 'with.json', '--cfg-options',
+    main(['nonlinear_online_memdpc_demo', 'mlp/epoch_1.pth', '--out', 'with.json', '--cfg-options',
           'test_dataloader.num_workers=0'])
     records = json.loads((root / 'with.json').read_text())
     by_name = {record['subject']: record for record in records}

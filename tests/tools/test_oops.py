@@ -102,16 +102,22 @@ def test_testing_in_one_and_two_processes_gives_the_same_records(oops):
     assert set(record['metrics']) == {'top1', 'mean_class', 'intentional', 'transitioning',
                                       'unintentional', 'within_1s', 'within_0.25s'}
     # 40 frames are 10 units of 4; the first of each video has no past
-    assert record['num_queries'] == 45 and record['details']['num_videos'] == 5
-    queries = record['details']['queries']
-    assert sum(queries[name] for name in ('intentional', 'transitioning', 'unintentional')) == 45
-    assert queries['transitioning'] == 5 == queries['within_1s']
+    # and units of a video are not independent: intervals count the videos that have such a unit
+    assert record['num_queries'] == 5
+    units, queries = (record['details'][key] for key in ('num_units', 'queries'))
+    with np.load(dump) as file:
+        labels, videos = file['labels'], [str(name).rsplit(' ', 2)[0] for name in file['names']]
+    assert sum(units.values()) == 45 == len(labels) and len(set(videos)) == 5
+    for label, name in enumerate(('intentional', 'transitioning', 'unintentional')):
+        assert units[name] == (labels == label).sum()
+        assert queries[name] == len({v for v, own in zip(videos, labels) if own == label}) <= 5
+    assert queries['transitioning'] == 5 == queries['within_1s'] == queries['top1']
     assert record['chance']['top1'] == pytest.approx(100 / 3)
     for name, metric in record['metrics'].items():
         low, high = wilson_interval(metric['value'] / 100, queries[name])
         assert (metric['low'], metric['high']) == pytest.approx((100 * low, 100 * high))
     for word in ('sliding windows of 8 frames at stride 2', 'chance', 'transitioning',
-                 '45 queries'):
+                 '5 queries'):
         assert word in one.stdout
     with np.load(dump) as file:
         assert file['probabilities'].shape == (45, 3)
@@ -180,7 +186,8 @@ def assert_same_surprise(first, second):
 def test_surprise_by_the_test_tool_and_a_config(oops, surprised, capsys):
     testing.main([str(word) for word in (
         surprise_config(oops), oops / 'pre/epoch_1.pth', '--work-dir', oops / 's2')])
-    text = capsys.readouterr().out
+    text, progress = capsys.readouterr()
+    assert 'surprise of videos: 5/5' in progress
     for word in ('demo videos with failures', 'within_0.25s', 'motion peak', 'chance', '5 queries'):
         assert word in text
     assert_same_surprise(surprised, oops / 's2')

@@ -10,11 +10,11 @@ from pathlib import Path
 import av
 
 from mmssl_video.datasets.errors import BadVideoError
+from mmssl_video.progress import Progress
 
 from .layout import Layout
 from .output import JOURNAL, Journal, stamp
 from .parallel import Failure, run_jobs
-from .progress import Progress
 from .reencoding import reencode
 from .verification import verify_video
 
@@ -83,7 +83,7 @@ def check_videos(layout: Layout, out: Path, resize: int | None, verify: bool, wo
             else:
                 checked.good[video] = result['info']
             journal.add(dict(name='/'.join(video), files=_stamps(source, target), **result))
-            progress.step('reason' in result)
+            progress.step(bad='reason' in result)
         checked.known = len(videos) - len(jobs)
     finally:
         journal.close()

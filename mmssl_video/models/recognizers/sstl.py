@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
+from mmengine.dist import get_world_size
 
 from ..feature_std import feature_std
 from ..losses.gather import gather_rows
@@ -173,8 +174,9 @@ class SSTL(BaseRecognizer):
         if videos is not None:
             mine = videos[:count].to(features.device)
             if self.num_negatives:
-                asked = gather_rows(mine) if self.gather else mine
-                asked = asked.cpu().numpy()
+                # of one process the numbers are on the CPU already: no waiting for the device
+                spread = self.gather and get_world_size() > 1
+                asked = (gather_rows(mine).cpu() if spread else videos[:count]).numpy()
                 parts = ([asked] if groups is None else
                          np.split(asked, len(asked) // self.group_size))
                 bank, valid = self.bank.draw(self.num_negatives, parts)

@@ -30,6 +30,7 @@ from .views import (
     describe_views,
     find_pipeline,
     frames_of,
+    modality_of,
     num_blocks_of,
     pipeline_of,
 )
@@ -104,8 +105,7 @@ def use_checkpoint_encoder(cfg: Config, contents: dict, source: str,
         {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor})
     cfg.merge_from_dict({key: value for key, value in (options or {}).items()
                          if key.startswith('model.')})
-    modalities = [dataset_of(each.get('train_dataloader')).get('modality', 'RGB')
-                  for each in (trained, cfg)]
+    modalities = [modality_of(each)['modality'] for each in (trained, cfg)]
     if modalities[0] != modalities[1]:
         print_log(f'{source} was trained on {modalities[0]}, and is trained on {modalities[1]} '
                   'now', 'current', logging.WARNING)

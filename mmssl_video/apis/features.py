@@ -23,7 +23,14 @@ from mmssl_video.evaluation.registry import FEATURES
 from mmssl_video.progress import Progress
 
 from .encoder import Encoder
-from .views import as_frames, as_windows, describe_views, num_blocks_of, view_pipeline
+from .views import (
+    as_frames,
+    as_windows,
+    describe_views,
+    modality_of,
+    num_blocks_of,
+    view_pipeline,
+)
 
 #: What samples say of their file, beside the frames.
 FILE_INFO = ('total_frames', 'original_shape')
@@ -331,15 +338,16 @@ class Guarded(Dataset):
 class _Videos(Dataset):
     """Videos (or arrays of frames) without a list file, behind the interface of BaseDataset."""
 
-    def __init__(self, infos, pipeline):
-        self.infos = infos
+    def __init__(self, infos, pipeline, modality):
+        self.infos, self.modality = infos, modality
         self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
 
     def __len__(self):
         return len(self.infos)
 
     def get_data_info(self, index):
-        return dict(self.infos[index], start_index=0, modality='RGB', sample_idx=index)
+        return dict(self.infos[index], start_index=0, modality=self.modality,
+                    sample_idx=index)
 
     def __getitem__(self, index):
         return self.pipeline(self.get_data_info(index))
@@ -357,6 +365,7 @@ def _dataset(encoder, data, num_windows, root, sampling):
         config = data.get('dataset', data)
         return build_dataset(config), config['pipeline'], loader
     pipeline = view_pipeline(encoder.config, num_windows, **sampling)
+    kind = modality_of(encoder.config)  # a flow encoder must not be shown RGB frames
     if isinstance(data, np.ndarray) and data.ndim == 4:
         data = [data]
     if isinstance(data, (str, Path)):
@@ -364,7 +373,7 @@ def _dataset(encoder, data, num_windows, root, sampling):
         if path.is_dir():  # classes are the folders in it
             infos = [dict(filename=str(path / name), label=label)
                      for name, label in scan_video_folder(path)[0]]
-            return _Videos(infos, pipeline), pipeline, {}
+            return _Videos(infos, pipeline, kind['modality']), pipeline, {}
         elif path.suffix.lower() in VIDEO_SUFFIXES:
             data = [path]
         elif not path.is_file():
@@ -372,7 +381,7 @@ def _dataset(encoder, data, num_windows, root, sampling):
                                     'or a video file')
         else:
             dataset = build_dataset(dict(
-                type='VideoListDataset', ann_file=str(path), pipeline=pipeline,
+                type='VideoListDataset', ann_file=str(path), pipeline=pipeline, **kind,
                 data_prefix=dict(video=str(path.parent if root is None else root))))
             return dataset, pipeline, {}
     if not len(data):
@@ -390,7 +399,7 @@ def _dataset(encoder, data, num_windows, root, sampling):
     else:
         raise ValueError('videos must be a folder, a list file, a list of video files, arrays of '
                          'frames or a dataset config')
-    return _Videos(infos, pipeline), pipeline, {}
+    return _Videos(infos, pipeline, kind['modality']), pipeline, {}
 
 
 def _frames(index, array):

@@ -29,7 +29,7 @@ from mmssl_video.evaluation.result_files import ClassScores, RetrievalFeatures
 from .encoder import Encoder, build_encoder, calibrate_batchnorm, random_twins
 from .features import FeatureSet, Guarded, build_dataset, extract_needs
 from .union import UnionDataset
-from .views import dataset_of, describe_views, num_blocks_of, num_views_of, view_pipeline
+from .views import describe_views, modality_of, num_blocks_of, num_views_of, view_pipeline
 
 ROLES = ('gallery', 'query')
 #: Batches of gallery clips on which the random encoder's BatchNorm is calibrated.
@@ -269,7 +269,7 @@ class Evaluation:
 
     def _check_modality(self, modalities):
         for encoder in self.encoders:
-            trained = dataset_of(encoder.config.get('train_dataloader')).get('modality', 'RGB')
+            trained = modality_of(encoder.config)['modality']
             if {trained} != set(modalities):
                 text = (f'{encoder.name} was trained on {trained} and is judged on '
                         f'{" and ".join(dict.fromkeys(modalities))}')

@@ -50,7 +50,7 @@ from . import cli
 from .encoder import Encoder, build_encoder, quiet
 from .features import build_dataset
 from .train import check_work_dir
-from .views import as_windows, describe_views, num_blocks_of, view_pipeline
+from .views import as_windows, describe_views, modality_of, num_blocks_of, view_pipeline
 
 _META = ('total_frames', 'avg_fps', 'window_starts', 'frame_interval')
 
@@ -160,7 +160,7 @@ def run_surprise(checkpoint: str | Path | Encoder, videos: str | Path | dict, *,
     if not 1 <= min_observed < blocks:
         raise ValueError(f'min_observed={min_observed} must be at least 1 and below the {blocks} '
                          'blocks of a window')
-    dataset = _dataset(videos, pipeline, root)
+    dataset = _dataset(videos, pipeline, root, modality_of(encoder.config))
     if len(dataset) == 0:
         raise ValueError(f'{videos} holds no video')
     curves, unreadable = _curves(encoder, predictor, dataset, blocks, min_observed, num_workers,
@@ -264,7 +264,7 @@ class _Videos(Dataset):
         return item
 
 
-def _dataset(videos, pipeline, root):
+def _dataset(videos, pipeline, root, kind):
     init_default_scope('mmaction')
     if isinstance(videos, dict) or (
             Path(videos).is_file() and Path(videos).suffix.lower() not in VIDEO_SUFFIXES):
@@ -273,7 +273,7 @@ def _dataset(videos, pipeline, root):
             folder = Path(videos).parent
             root = root or (folder / 'videos' if (folder / 'videos').is_dir() else folder)
             config = dict(type='OopsDataset', ann_file=str(videos),
-                          data_prefix=dict(video=str(root)))
+                          data_prefix=dict(video=str(root)), **kind)
         dataset = build_dataset(dict(config, pipeline=pipeline))
         return _Videos([dataset.get_data_info(i) for i in range(len(dataset))], dataset.pipeline)
     path = Path(videos)
@@ -284,7 +284,7 @@ def _dataset(videos, pipeline, root):
         infos = [dict(filename=str(path))]
     else:
         raise FileNotFoundError(f'{path} does not exist: give a list, a video file or a folder')
-    infos = [dict(info, start_index=0, modality='RGB') for info in infos]
+    infos = [dict(info, start_index=0, modality=kind['modality']) for info in infos]
     return _Videos(infos, Compose([TRANSFORMS.build(step) for step in pipeline]))
 
 

@@ -68,6 +68,12 @@ def dataset_of(dataloader: dict | None) -> dict:
     return dataset
 
 
+def modality_of(config: Config | dict) -> dict[str, str]:
+    """What an encoder's config was trained on: ``modality`` (RGB or Flow) and file ``suffix``."""
+    dataset = dataset_of(config.get('train_dataloader'))
+    return dict(modality=dataset.get('modality', 'RGB'), suffix=dataset.get('suffix', ''))
+
+
 def pipeline_of(dataloader: dict | None) -> list[dict]:
     """Steps of the pipeline in the config of a data loader; [] if none."""
     return [step for step in dataset_of(dataloader).get('pipeline') or [] if isinstance(step, dict)]

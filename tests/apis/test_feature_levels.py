@@ -260,6 +260,18 @@ def test_flow_end_to_end(probe_set, tmp_path):
                                              'flow change over time', 'flow change map', 'random']
     assert not any('was trained on' in w for w in found[-1]['warnings'])
     assert found[1]['metrics']['R@1']['value'] == 100  # the direction is in every flow image
+
+    # folders and lists are read as what the encoder was trained on, never as the other
+    config.train_dataloader.dataset.suffix = '.flow.mp4'
+    encoder = build_encoder('random', config)
+    folder = extract_features(encoder, tmp_path / 'flow', progress=False)
+    (tmp_path / 'all.txt').write_text(''.join(f'{name} 0\n' for name in names))
+    listed = extract_features(encoder, tmp_path / 'all.txt', root=tmp_path / 'flow',
+                              progress=False)
+    assert len(folder.names) == 6
+    np.testing.assert_array_equal(folder.features, listed.features)
+    with pytest.raises(RuntimeError, match='flow'):
+        extract_features(encoder, tmp_path / 'videos', on_error='raise', progress=False)
     # the names are those of the list, as in a file of RGB features
     assert load_result_file(tmp_path / 'flow.npz').query_names == names[4:]
 

@@ -21,8 +21,10 @@ MMCV = {'lite': ['mmcv-lite>=2.1.0,<2.2.0'], 'full': ['mmcv>=2.1.0,<2.2.0'], 'no
 
 def requirements(name: str) -> list[str]:
     """Lines of ``requirements/<name>.txt`` without comments."""
-    lines = (line.split('#')[0].strip()
-             for line in (HERE / 'requirements' / f'{name}.txt').read_text().splitlines())
+    lines = (
+        line.split('#')[0].strip()
+        for line in (HERE / 'requirements' / f'{name}.txt').read_text().splitlines()
+    )
     return [line for line in lines if line]
 
 
@@ -31,8 +33,11 @@ def has_full_mmcv() -> bool:
 
     Looked up on disk: under build isolation its packages cannot be imported.
     """
-    folders = {sysconfig.get_path('purelib'), sysconfig.get_path('platlib'),
-               *site.getsitepackages()}
+    folders = {
+        sysconfig.get_path('purelib'),
+        sysconfig.get_path('platlib'),
+        *site.getsitepackages(),
+    }
     if site.ENABLE_USER_SITE:
         folders.add(site.getusersitepackages())
     return any(any(Path(folder).glob('mmcv-[0-9]*.dist-info')) for folder in folders)
@@ -51,8 +56,12 @@ class BuildWithConfigs(build_py):
     def run(self):
         super().run()
         if not self.editable_mode:
-            shutil.copytree(HERE / 'configs', Path(self.build_lib) / 'mmssl_video' / 'configs',
-                            ignore=shutil.ignore_patterns('__pycache__'), dirs_exist_ok=True)
+            shutil.copytree(
+                HERE / 'configs',
+                Path(self.build_lib) / 'mmssl_video' / 'configs',
+                ignore=shutil.ignore_patterns('__pycache__'),
+                dirs_exist_ok=True,
+            )
 
 
 def version() -> str:

@@ -11,4 +11,5 @@ evaluation = dict(
         dict(type='knn/cosine', k=5),
         dict(type='knn/weighted', k=20, temperature=0.07),
         dict(type='retrieval/context-mean-cosine'),
-    ])
+    ],
+)

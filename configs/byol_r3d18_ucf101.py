@@ -1,5 +1,7 @@
 # rho-BYOL with the MLP predictor on UCF101, 8 GPUs x 8 videos: FGKVMemPred Table 4, R3D-18, row 1.
 _base_ = [
-    '_base_/models/byol_r3d18.py', '_base_/datasets/two_views_ucf101.py',
-    '_base_/schedules/lars_cosine.py', '_base_/target_runtime.py'
+    '_base_/models/byol_r3d18.py',
+    '_base_/datasets/two_views_ucf101.py',
+    '_base_/schedules/lars_cosine.py',
+    '_base_/target_runtime.py',
 ]

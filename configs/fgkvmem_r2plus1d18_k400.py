@@ -4,5 +4,8 @@
 #   model.backbone.factorised_shortcut=False
 _base_ = 'fgkvmem_r3d18_k400.py'
 
-model = dict(backbone=dict(
-    kind='r2plus1d', depth=10, stem_middle=83, factorised_shortcut=True, last_stage='standard'))
+model = dict(
+    backbone=dict(
+        kind='r2plus1d', depth=10, stem_middle=83, factorised_shortcut=True, last_stage='standard'
+    )
+)

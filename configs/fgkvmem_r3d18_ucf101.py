@@ -4,6 +4,8 @@
 #   model.concepts.online_temperature (tau_s; tau_t follows), model.concepts.recon_weight (alpha),
 #   model.concepts.align_weight (beta), model.predictor.scale (r: 64; 16 as released)
 _base_ = [
-    '_base_/models/fgkvmem_r3d18.py', '_base_/datasets/two_views_ucf101.py',
-    '_base_/schedules/lars_cosine.py', '_base_/target_runtime.py'
+    '_base_/models/fgkvmem_r3d18.py',
+    '_base_/datasets/two_views_ucf101.py',
+    '_base_/schedules/lars_cosine.py',
+    '_base_/target_runtime.py',
 ]

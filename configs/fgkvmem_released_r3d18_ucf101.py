@@ -4,21 +4,37 @@ _base_ = 'fgkvmem_r3d18_ucf101.py'
 
 model = dict(
     backbone=dict(last_stage='released', norm_cfg=dict(type='BN')),
-    predictor=dict(scale=16.),
-    concepts=dict(recon_weight=0.1, recon_loss='cosine', recon_average='elements',
-                  centre_update='forward'),
-    loss_scale=2.)
+    predictor=dict(scale=16.0),
+    concepts=dict(
+        recon_weight=0.1, recon_loss='cosine', recon_average='elements', centre_update='forward'
+    ),
+    loss_scale=2.0,
+)
 _colour = [
-    dict(type='VideoColorJitter', brightness=0.6, contrast=0.6, saturation=0.6, hue=0.15, p=0.8,
-         consistent='clip'),
+    dict(
+        type='VideoColorJitter',
+        brightness=0.6,
+        contrast=0.6,
+        saturation=0.6,
+        hue=0.15,
+        p=0.8,
+        consistent='clip',
+    ),
     dict(type='VideoRandomGray', p=0.2, consistent='clip'),
     dict(type='VideoGaussianBlur', sigma=(0.1, 2.0), p=0.5, consistent='clip'),
 ]
-train_dataloader = dict(dataset=dict(pipeline=[
-    dict(type='SampleTimedWindow', num_frames=16, stride=4, num_windows=2)
-    if step['type'] == 'SampleWindow' else
-    dict(step, transforms=[*step['transforms'], *_colour]) if step['type'] == 'PerClip' else step
-    for step in _base_.train_dataloader.dataset.pipeline]))
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='SampleTimedWindow', num_frames=16, stride=4, num_windows=2)
+            if step['type'] == 'SampleWindow'
+            else dict(step, transforms=[*step['transforms'], *_colour])
+            if step['type'] == 'PerClip'
+            else step
+            for step in _base_.train_dataloader.dataset.pipeline
+        ]
+    )
+)
 del _colour
 optim_wrapper = dict(optimizer=dict(nesterov=True, weight_decay=1e-6))
 param_scheduler = [

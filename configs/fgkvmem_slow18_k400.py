@@ -1,7 +1,9 @@
 # FGKVMemPred on Kinetics-400 with Slow-R18 8x8 at 224 x 224, 8 GPUs x 32 videos: Table 1.
 _base_ = [
-    '_base_/models/fgkvmem_r3d18.py', '_base_/datasets/two_views_k400_224.py',
-    '_base_/schedules/lars_cosine.py', '_base_/target_runtime.py'
+    '_base_/models/fgkvmem_r3d18.py',
+    '_base_/datasets/two_views_k400_224.py',
+    '_base_/schedules/lars_cosine.py',
+    '_base_/target_runtime.py',
 ]
 model = dict(backbone=dict(kind='slow', last_stage='standard'))
 train_dataloader = dict(batch_size=32)

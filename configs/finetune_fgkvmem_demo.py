@@ -1,8 +1,10 @@
 # FGKVMemPred, fine-tuned on the demo videos.
 #   python tools/train.py configs/finetune_fgkvmem_demo.py --pretrained CKPT
 _base_ = [
-    '_base_/models/clip_classifier.py', '_base_/datasets/demo_labelled_fgkvmem.py',
-    '_base_/schedules/finetune_fgkvmem.py', '_base_/default_runtime.py'
+    '_base_/models/clip_classifier.py',
+    '_base_/datasets/demo_labelled_fgkvmem.py',
+    '_base_/schedules/finetune_fgkvmem.py',
+    '_base_/default_runtime.py',
 ]
 # Without a checkpoint: a network of a sixteenth of the cost.
 model = dict(backbone=dict(base_channels=16))

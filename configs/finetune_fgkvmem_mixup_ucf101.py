@@ -4,19 +4,47 @@ _base_ = 'finetune_fgkvmem_ucf101.py'
 
 model = dict(
     cls_head=dict(label_smooth_eps=0.1),
-    data_preprocessor=dict(blending=dict(type='RandomBatchAugment', augments=[
-        dict(type='MixupBlending', alpha=0.8), dict(type='CutmixBlending', alpha=1.0)])))
+    data_preprocessor=dict(
+        blending=dict(
+            type='RandomBatchAugment',
+            augments=[
+                dict(type='MixupBlending', alpha=0.8),
+                dict(type='CutmixBlending', alpha=1.0),
+            ],
+        )
+    ),
+)
 _colour = [
-    dict(type='VideoColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1,
-         consistent='clip'),
+    dict(
+        type='VideoColorJitter',
+        brightness=0.4,
+        contrast=0.4,
+        saturation=0.4,
+        hue=0.1,
+        consistent='clip',
+    ),
     dict(type='VideoRandomGray', p=0.2, consistent='clip'),
 ]
-train_dataloader = dict(batch_size=32, dataset=dict(pipeline=[
-    *_base_.train_pipeline[:-2], *_colour, *_base_.train_pipeline[-2:]]))
+train_dataloader = dict(
+    batch_size=32,
+    dataset=dict(pipeline=[*_base_.train_pipeline[:-2], *_colour, *_base_.train_pipeline[-2:]]),
+)
 del _colour
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, begin=0, end=5, by_epoch=True,
-         convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', T_max=195, begin=5, end=200, by_epoch=True,
-         convert_to_iter_based=True),
+    dict(
+        type='LinearLR',
+        start_factor=0.05,
+        begin=0,
+        end=5,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=195,
+        begin=5,
+        end=200,
+        by_epoch=True,
+        convert_to_iter_based=True,
+    ),
 ]

@@ -1,8 +1,10 @@
 # SSTL, fine-tuned on the demo videos.
 #   python tools/train.py configs/finetune_sstl_demo.py --pretrained CKPT
 _base_ = [
-    '_base_/models/sstl_classifier.py', '_base_/datasets/demo_labelled_sstl.py',
-    '_base_/schedules/finetune_sstl.py', '_base_/default_runtime.py'
+    '_base_/models/sstl_classifier.py',
+    '_base_/datasets/demo_labelled_sstl.py',
+    '_base_/schedules/finetune_sstl.py',
+    '_base_/default_runtime.py',
 ]
 # Without a checkpoint: a network of a sixteenth of the cost.
 model = dict(backbone=dict(base_channels=16))

@@ -3,5 +3,5 @@
 # work as in training: --cfg-options model.norm_eval=False optim_wrapper.optimizer.lr=0.1
 _base_ = 'finetune_fgkvmem_demo.py'
 
-model = dict(frozen=True, cls_head=dict(dropout=0.))
+model = dict(frozen=True, cls_head=dict(dropout=0.0))
 classification = dict(protocol='linear/online')

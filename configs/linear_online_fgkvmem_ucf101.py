@@ -3,7 +3,7 @@
 # work as in training: --cfg-options model.norm_eval=False optim_wrapper.optimizer.lr=0.1
 _base_ = 'finetune_fgkvmem_ucf101.py'
 
-model = dict(frozen=True, cls_head=dict(dropout=0.))
+model = dict(frozen=True, cls_head=dict(dropout=0.0))
 train_cfg = dict(max_epochs=100)
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=100, by_epoch=True, convert_to_iter_based=True)

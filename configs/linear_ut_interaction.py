@@ -10,5 +10,6 @@ evaluation = dict(
     protocol=[
         dict(type='linear/cached', folds=5, validations=5),
         dict(type='retrieval/context-mean-cosine', ks=(1, 5)),
-    ])
+    ],
+)
 del _data

@@ -5,5 +5,6 @@ _base_ = 'linear_ut_interaction.py'
 _data = dict(data_prefix=dict(video='data/ut_interaction/videos'))
 evaluation = dict(
     gallery=dict(dataset=dict(_data, ann_file='data/ut_interaction/folds/fold0_train.txt')),
-    query=dict(dataset=dict(_data, ann_file='data/ut_interaction/folds/fold0_test.txt')))
+    query=dict(dataset=dict(_data, ann_file='data/ut_interaction/folds/fold0_test.txt')),
+)
 del _data

@@ -1,7 +1,9 @@
 # Bidirectional MemDPC on Kinetics-400 at 224 x 224 with R-34: MemDPC Table 2, RGB stream.
 _base_ = [
-    '_base_/models/memdpc_r18.py', '_base_/datasets/k400_224.py',
-    '_base_/schedules/adam_plateau.py', '_base_/default_runtime.py'
+    '_base_/models/memdpc_r18.py',
+    '_base_/datasets/k400_224.py',
+    '_base_/schedules/adam_plateau.py',
+    '_base_/default_runtime.py',
 ]
 model = dict(backbone=dict(depth=34))
 train_cfg = dict(max_epochs=200)

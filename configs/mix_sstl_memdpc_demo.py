@@ -8,6 +8,7 @@ _augmented = [
     dict(type='TemporalRandomCrop', num_frames=40),
 ]
 _open, _sample, *_rest = _base_.train_dataloader.dataset.pipeline
-train_dataloader = dict(dataset=dict(pipeline=[
-    _open, dict(_sample, num_frames=46), *_augmented, *_rest]))
+train_dataloader = dict(
+    dataset=dict(pipeline=[_open, dict(_sample, num_frames=46), *_augmented, *_rest])
+)
 del _augmented, _open, _sample, _rest

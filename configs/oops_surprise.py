@@ -6,5 +6,7 @@ _base_ = '_base_/default_runtime.py'
 surprise = dict(
     dataset='Oops',
     num_workers=8,
-    videos=dict(type='OopsDataset', ann_file='data/oops/val.txt',
-                data_prefix=dict(video='data/oops/videos')))
+    videos=dict(
+        type='OopsDataset', ann_file='data/oops/val.txt', data_prefix=dict(video='data/oops/videos')
+    ),
+)

@@ -6,4 +6,5 @@ evaluation = dict(
     views=dict(crop_share=0.875),
     gallery=dict(views=dict(mode='center')),
     query=dict(views=dict(mode='uniform', num_windows=10, crops='three')),
-    protocol=dict(type='retrieval/multi-view-query'))
+    protocol=dict(type='retrieval/multi-view-query'),
+)

@@ -5,4 +5,5 @@
 _base_ = ['_base_/datasets/probe_ucf101.py', '_base_/default_runtime.py']
 evaluation = dict(
     views=dict(num_frames=16, stride=1, mode='uniform', num_windows=10),
-    protocol=dict(type='retrieval/clip-search'))
+    protocol=dict(type='retrieval/clip-search'),
+)

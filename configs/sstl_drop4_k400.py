@@ -2,6 +2,12 @@
 _base_ = 'sstl_k400.py'
 
 model = dict(rate_weight=0)
-train_dataloader = dict(dataset=dict(pipeline=[
-    step for step in _base_.train_dataloader.dataset.pipeline
-    if step['type'] != 'PlaybackRateDistortion']))
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            step
+            for step in _base_.train_dataloader.dataset.pipeline
+            if step['type'] != 'PlaybackRateDistortion'
+        ]
+    )
+)

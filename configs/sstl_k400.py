@@ -2,8 +2,10 @@
 #   Table 4, row 6 (no speed prediction)      model.rate_weight=0
 #   other cells a video, and update rules     model.bank.num_cells, .strategy, .neighbour_rule
 _base_ = [
-    '_base_/models/sstl_r3d18.py', '_base_/datasets/temporal_views_k400.py',
-    '_base_/schedules/sgd_cosine.py', '_base_/memory_runtime.py'
+    '_base_/models/sstl_r3d18.py',
+    '_base_/datasets/temporal_views_k400.py',
+    '_base_/schedules/sgd_cosine.py',
+    '_base_/memory_runtime.py',
 ]
 # 240,000 videos x 2 x 512 halves: 469 MiB, mapped from a file beside the checkpoints
 model = dict(bank=dict(dtype='float16'))

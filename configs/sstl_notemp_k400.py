@@ -4,7 +4,13 @@ _base_ = 'sstl_k400.py'
 
 _off = ('PlaybackRateDistortion', 'TemporalRandomDropout')
 model = dict(rate_weight=0)
-train_dataloader = dict(dataset=dict(pipeline=[
-    dict(step, num_frames=16) if step['type'] == 'SampleWindow' else step
-    for step in _base_.train_dataloader.dataset.pipeline if step['type'] not in _off]))
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(step, num_frames=16) if step['type'] == 'SampleWindow' else step
+            for step in _base_.train_dataloader.dataset.pipeline
+            if step['type'] not in _off
+        ]
+    )
+)
 del _off

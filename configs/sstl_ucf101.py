@@ -1,7 +1,9 @@
 # SSTL pre-trained on UCF101, split 1 (no row of the paper, which pre-trains on Kinetics-400); the
 # learning rate always follows the batch. Keys as in sstl_k400.py.
 _base_ = [
-    '_base_/models/sstl_r3d18.py', '_base_/datasets/temporal_views_ucf101.py',
-    '_base_/schedules/sgd_cosine.py', '_base_/memory_runtime.py'
+    '_base_/models/sstl_r3d18.py',
+    '_base_/datasets/temporal_views_ucf101.py',
+    '_base_/schedules/sgd_cosine.py',
+    '_base_/memory_runtime.py',
 ]
 auto_scale_lr = dict(enable=True)

@@ -83,7 +83,7 @@ def _release(version: str) -> tuple[int, ...]:
     """``'2.13.0+cpu'`` -> ``(2, 13, 0)``; a release candidate counts as its release."""
     numbers = []
     for part in version.split('+')[0].split('.'):
-        digits = part[:len(part) - len(part.lstrip('0123456789'))]
+        digits = part[: len(part) - len(part.lstrip('0123456789'))]
         if not digits:
             break
         numbers.append(int(digits))
@@ -94,14 +94,19 @@ def _release(version: str) -> tuple[int, ...]:
 
 def check_opencv() -> None:
     """Warn of OpenCV distributions of different versions: they share files and fail silently."""
-    names = ('opencv-python', 'opencv-contrib-python', 'opencv-python-headless',
-             'opencv-contrib-python-headless')
+    names = (
+        'opencv-python',
+        'opencv-contrib-python',
+        'opencv-python-headless',
+        'opencv-contrib-python-headless',
+    )
     found = {name: _installed_version((name,)) for name in names}
     found = {name: version for name, version in found.items() if version}
     if len(set(found.values())) > 1:
         listed = ' and '.join(f'{name} {version}' for name, version in found.items())
-        warnings.warn(f'{listed} are installed and overwrite the same files: install one version '
-                      'of them all')
+        warnings.warn(
+            f'{listed} are installed and overwrite the same files: install one version of them all'
+        )
 
 
 def provide_distutils() -> None:
@@ -113,8 +118,9 @@ def provide_distutils() -> None:
     if importlib.util.find_spec('distutils') is not None:
         return
     if importlib.util.find_spec('setuptools') is None:
-        raise ImportError('mmengine needs distutils, which Python 3.12 no longer has: '
-                          'pip install setuptools')
+        raise ImportError(
+            'mmengine needs distutils, which Python 3.12 no longer has: pip install setuptools'
+        )
     importlib.import_module('setuptools')  # makes its own distutils importable
 
 
@@ -122,7 +128,8 @@ def quiet_mmcv_lite() -> None:
     """mmcv-lite warns at import that it lacks the ops of the full mmcv; nothing here needs them."""
     if not any(_folder('mmcv').glob('_ext*')):  # the compiled ops
         warnings.filterwarnings(
-            'ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+            'ignore', message='Fail to import ``MultiScaleDeformableAttention``'
+        )
 
 
 def quiet_broadcast_buffers() -> None:
@@ -130,9 +137,11 @@ def quiet_broadcast_buffers() -> None:
     import inspect
 
     from torch.nn.parallel import DistributedDataParallel
+
     if 'broadcast_buffers` is deprecated' in inspect.getsource(DistributedDataParallel.__init__):
-        warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated',
-                                category=FutureWarning)
+        warnings.filterwarnings(
+            'ignore', message='`broadcast_buffers` is deprecated', category=FutureWarning
+        )
 
 
 def stub_missing_drn() -> None:
@@ -141,14 +150,18 @@ def stub_missing_drn() -> None:
     Without it ``import mmaction.models`` fails. The stand-in refuses to be used.
     """
     name = 'mmaction.models.localizers.drn'
-    if name in sys.modules or (
-            _folder('mmaction') / 'models' / 'localizers' / 'drn' / 'drn.py').exists():
+    if (
+        name in sys.modules
+        or (_folder('mmaction') / 'models' / 'localizers' / 'drn' / 'drn.py').exists()
+    ):
         return
 
     class DRN:
         def __init__(self, *args, **kwargs):
-            raise NotImplementedError('the installed mmaction2 was packaged without its DRN '
-                                      'localizer (open-mmlab/mmaction2 #2714)')
+            raise NotImplementedError(
+                'the installed mmaction2 was packaged without its DRN '
+                'localizer (open-mmlab/mmaction2 #2714)'
+            )
 
     package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
     package.__path__, package.drn, module.DRN = [], module, DRN
@@ -169,6 +182,7 @@ def replace_pkg_resources() -> None:
     if importlib.util.find_spec('pkg_resources') is not None:
         return
     from mmengine.utils import package_utils
+
     for new in (is_installed, get_installed_path, package2module):
         old = getattr(package_utils, new.__name__)
         for name, module in list(sys.modules.items()):
@@ -197,7 +211,8 @@ def get_installed_path(package: str) -> str:
             raise importlib.metadata.PackageNotFoundError(package)
     else:
         spec = importlib.util.find_spec(package) or importlib.util.find_spec(
-            package2module(package))
+            package2module(package)
+        )
     if spec is None or spec.origin is None:
         raise RuntimeError(f'{package} is a namespace package, which has no single folder')
     return os.path.dirname(spec.origin)
@@ -218,6 +233,7 @@ def package2module(package: str) -> str:
 def allow_mmengine_checkpoints() -> None:
     """Let ``torch.load(weights_only=True)`` read mmengine's own checkpoints, and nothing more."""
     import torch
+
     torch.serialization.add_safe_globals(safe_globals())
 
 
@@ -242,8 +258,13 @@ def safe_globals() -> list:
     from mmengine.logging import HistoryBuffer
 
     def named(function, module, name):
-        wrapper = types.FunctionType(function.__code__, function.__globals__, name,
-                                     function.__defaults__, function.__closure__)
+        wrapper = types.FunctionType(
+            function.__code__,
+            function.__globals__,
+            name,
+            function.__defaults__,
+            function.__closure__,
+        )
         wrapper.__module__, wrapper.__qualname__ = module, name
         return wrapper
 
@@ -265,11 +286,19 @@ def safe_globals() -> list:
         return np.frombuffer(data, dtype, 1)[0]
 
     dtypes = {type(np.dtype(code)) for code in '?bhilqBHILQefdgFDGSU'}
-    both = [named(f, f'numpy.{core}.multiarray', name)
-            for core in ('core', '_core')
-            for f, name in ((reconstruct, '_reconstruct'), (scalar, 'scalar'))]
-    return [HistoryBuffer, np.ndarray, np.dtype, *dtypes, *both,
-            named(restricted_getattr, 'builtins', 'getattr')]
+    both = [
+        named(f, f'numpy.{core}.multiarray', name)
+        for core in ('core', '_core')
+        for f, name in ((reconstruct, '_reconstruct'), (scalar, 'scalar'))
+    ]
+    return [
+        HistoryBuffer,
+        np.ndarray,
+        np.dtype,
+        *dtypes,
+        *both,
+        named(restricted_getattr, 'builtins', 'getattr'),
+    ]
 
 
 def accept_bfloat16_scores() -> None:
@@ -298,6 +327,7 @@ def accept_bfloat16_scores() -> None:
 @contextlib.contextmanager
 def quiet_file_client(logger):
     """Hold back two warnings about classes that mmengine's ``CheckpointHook`` itself uses."""
+
     def keep(record) -> bool:
         return not record.getMessage().startswith(('"FileClient" will', '"HardDiskBackend" is'))
 
@@ -322,6 +352,7 @@ def process_group(launcher: str) -> Iterator[None]:
     """
     import torch
     from mmengine.dist import init_dist
+
     try:
         init_cpu_process_group(launcher)
         if launcher != 'none' and torch.cuda.is_available():
@@ -349,21 +380,29 @@ def init_cpu_process_group(launcher: str, timeout: float = 1800) -> None:
 
     import torch
     from torch import distributed
+
     if launcher == 'none' or distributed.is_initialized():
         return
     if launcher == 'slurm':
-        names = {'RANK': 'SLURM_PROCID', 'WORLD_SIZE': 'SLURM_NTASKS',
-                 'LOCAL_RANK': 'SLURM_LOCALID'}
+        names = {
+            'RANK': 'SLURM_PROCID',
+            'WORLD_SIZE': 'SLURM_NTASKS',
+            'LOCAL_RANK': 'SLURM_LOCALID',
+        }
     elif launcher == 'mpi':
-        names = {key: f'OMPI_COMM_WORLD_{key.replace("WORLD_SIZE", "SIZE")}'
-                 for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')}
+        names = {
+            key: f'OMPI_COMM_WORLD_{key.replace("WORLD_SIZE", "SIZE")}'
+            for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
+        }
     else:
         names = {key: key for key in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')}
     missing = [source for source in names.values() if source not in os.environ]
     if missing:
-        raise ValueError(f'--launcher {launcher} needs {", ".join(missing)} in the environment, '
-                         'which the launcher sets: start with tools/dist_train.sh, dist_test.sh or '
-                         'slurm_train.sh, or leave --launcher out')
+        raise ValueError(
+            f'--launcher {launcher} needs {", ".join(missing)} in the environment, '
+            'which the launcher sets: start with tools/dist_train.sh, dist_test.sh or '
+            'slurm_train.sh, or leave --launcher out'
+        )
     if torch.cuda.is_available():
         return
     for key, source in names.items():
@@ -381,8 +420,11 @@ def set_cpu_model_wrapper(cfg) -> None:
         cfg: mmengine Config; changed in place unless it names a wrapper of its own.
     """
     import torch
+
     if not torch.cuda.is_available() and cfg.get('model_wrapper_cfg') is None:
         from mmssl_video.engine.model_wrappers import CPUDistributedDataParallel
+
         cfg.model_wrapper_cfg = dict(
             type=f'mmaction.{CPUDistributedDataParallel.__name__}',
-            find_unused_parameters=cfg.get('find_unused_parameters', False))
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )

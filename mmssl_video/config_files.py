@@ -42,5 +42,7 @@ def find_config(name: str | Path) -> Path:
         for path in (shipped, shipped.with_suffix('.py')):
             if path.is_file():
                 return path
-    raise FileNotFoundError(f'config {str(name)!r} does not exist: looked for it from {Path.cwd()}'
-                            + ('' if given.is_absolute() else f' and in {config_dir()}'))
+    raise FileNotFoundError(
+        f'config {str(name)!r} does not exist: looked for it from {Path.cwd()}'
+        + ('' if given.is_absolute() else f' and in {config_dir()}')
+    )

@@ -39,15 +39,21 @@ class Progress:
             return
         self.shown = now
         rate = self.worked / max(now - self.start, 1e-9)
-        parts = [f'{self.what}: {self.done}/{self.total}',
-                 f'{rate:.1f}/s' if rate >= 1 else f'{60 * rate:.1f}/min']
+        parts = [
+            f'{self.what}: {self.done}/{self.total}',
+            f'{rate:.1f}/s' if rate >= 1 else f'{60 * rate:.1f}/min',
+        ]
         if rate:
             parts.append(f'{duration((self.total - self.done) / rate)} left')
         if self.done > self.worked:
             parts.append(f'{self.done - self.worked} there already')
         line = ', '.join(parts + [f'{self.bad} bad'] * bool(self.bad) + [note] * bool(note))
-        print(f'\r{line:<78}' if self.terminal else line,
-              end='' if self.terminal and not last else '\n', file=sys.stderr, flush=True)
+        print(
+            f'\r{line:<78}' if self.terminal else line,
+            end='' if self.terminal and not last else '\n',
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def duration(seconds: float) -> str:

@@ -16,11 +16,18 @@ from mmssl_video.apis.cli import ConfigOptions
 from mmssl_video.apis.train import check_config
 from mmssl_video.config_files import config_dir
 
-PROTOCOLS = dict(finetune='finetune', scratch='scratch', linear='linear/online',
-                 nonlinear='mlp/online', lowlabel='finetune')
-CONFIGS = sorted(path for kind in ('finetune', 'scratch', 'linear_online', 'nonlinear_online',
-                                   'lowlabel')
-                 for path in config_dir().glob(f'{kind}_*.py'))
+PROTOCOLS = dict(
+    finetune='finetune',
+    scratch='scratch',
+    linear='linear/online',
+    nonlinear='mlp/online',
+    lowlabel='finetune',
+)
+CONFIGS = sorted(
+    path
+    for kind in ('finetune', 'scratch', 'linear_online', 'nonlinear_online', 'lowlabel')
+    for path in config_dir().glob(f'{kind}_*.py')
+)
 SETS = dict(ucf101='UCF101', hmdb51='HMDB51', demo='demo videos')
 
 
@@ -37,10 +44,15 @@ def steps(cfg, loader):
 def test_every_paper_has_its_configs():
     names = {path.stem for path in CONFIGS}
     for data in SETS:
-        assert names >= {f'{kind}_{method}_{data}' for kind in ('finetune', 'scratch')
-                         for method in ('dpc', 'memdpc', 'sstl', 'fgkvmem', 'memdpc_flow')}
-        assert names >= {f'linear_online_{method}_{data}'
-                         for method in ('dpc', 'memdpc', 'fgkvmem', 'memdpc_flow')}
+        assert names >= {
+            f'{kind}_{method}_{data}'
+            for kind in ('finetune', 'scratch')
+            for method in ('dpc', 'memdpc', 'sstl', 'fgkvmem', 'memdpc_flow')
+        }
+        assert names >= {
+            f'linear_online_{method}_{data}'
+            for method in ('dpc', 'memdpc', 'fgkvmem', 'memdpc_flow')
+        }
         assert {f'nonlinear_online_memdpc_{data}', f'lowlabel_memdpc_{data}'} <= names
     assert 'lowlabel_memdpc_flow_ucf101' in names
 
@@ -68,7 +80,8 @@ def test_it_builds_and_fits(path):
             TRANSFORMS.build(step)
         assert dataset.ann_file.startswith(f'data/{data}/')
         assert ('_10percent_seed0' in dataset.ann_file) == (
-            kind == 'lowlabel' and dataset is lists['train'])
+            kind == 'lowlabel' and dataset is lists['train']
+        )
         assert dataset.classes == f'data/{data}/classes.txt'
         assert dataset.get('modality', 'RGB') == ('Flow' if 'flow' in path.stem else 'RGB')
         assert {'name', 'sample_idx'} <= set(dataset.pipeline[-1].meta_keys)
@@ -76,13 +89,20 @@ def test_it_builds_and_fits(path):
     assert steps(cfg, 'val')['SampleWindow'].mode == 'center'
 
 
-@pytest.mark.parametrize(('name', 'optimizer', 'epochs'), [
-    ('finetune_dpc_ucf101', dict(type='Adam', lr=1e-3, weight_decay=1e-3), 100),
-    ('finetune_memdpc_ucf101', dict(type='Adam', lr=1e-3, weight_decay=1e-3), 200),
-    ('finetune_sstl_hmdb51', dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.01), 120),
-    ('finetune_fgkvmem_ucf101', dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=0.), 200),
-    ('linear_online_fgkvmem_ucf101', dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=0.), 100),
-])
+@pytest.mark.parametrize(
+    ('name', 'optimizer', 'epochs'),
+    [
+        ('finetune_dpc_ucf101', dict(type='Adam', lr=1e-3, weight_decay=1e-3), 100),
+        ('finetune_memdpc_ucf101', dict(type='Adam', lr=1e-3, weight_decay=1e-3), 200),
+        ('finetune_sstl_hmdb51', dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.01), 120),
+        ('finetune_fgkvmem_ucf101', dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=0.0), 200),
+        (
+            'linear_online_fgkvmem_ucf101',
+            dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=0.0),
+            100,
+        ),
+    ],
+)
 def test_recipes_of_the_papers(name, optimizer, epochs):
     cfg = load(name)
     assert cfg.optim_wrapper.optimizer == optimizer and cfg.train_cfg.max_epochs == epochs
@@ -110,12 +130,16 @@ def test_few_labels_from_scratch_by_the_keys_its_comment_names():
 
 
 def test_heads_and_views_of_the_papers():
-    dpc, memdpc, flow, sstl, fgkv = (load(f'finetune_{name}_ucf101') for name in (
-        'dpc', 'memdpc', 'memdpc_flow', 'sstl', 'fgkvmem'))
+    dpc, memdpc, flow, sstl, fgkv = (
+        load(f'finetune_{name}_ucf101')
+        for name in ('dpc', 'memdpc', 'memdpc_flow', 'sstl', 'fgkvmem')
+    )
     assert dpc.model.num_blocks == 5 and steps(dpc, 'test')['SampleWindow'].num_frames == 25
     assert memdpc.model.num_blocks == 8 and memdpc.model.cls_head.dropout == 0.9
-    crops = [(steps(cfg, 'test')['MultiCrop'].crops, steps(cfg, 'test')['MultiCrop'].get(
-        'flip', False)) for cfg in (dpc, memdpc, sstl, fgkv)]
+    crops = [
+        (steps(cfg, 'test')['MultiCrop'].crops, steps(cfg, 'test')['MultiCrop'].get('flip', False))
+        for cfg in (dpc, memdpc, sstl, fgkv)
+    ]
     assert crops == [('center', False), ('five', True), ('center', False), ('three', False)]
     assert [steps(cfg, 'test')['SampleWindow'].num_windows for cfg in (sstl, fgkv)] == [5, 10]
     assert steps(memdpc, 'test')['SampleWindow'].overlap == 0.5
@@ -157,19 +181,30 @@ def test_frames_other_than_those_of_the_pretraining_are_named(monkeypatch):
     assert text == (
         'a.pth was trained on clips of stride=3, and is trained on stride=1 now: if that is not '
         f'meant, set {key}.stride with --cfg-options, and the same of val_dataloader and '
-        'test_dataloader')
-    [text] = said_of_frames(monkeypatch, 'finetune_memdpc_demo', trained_like(
-        'memdpc_demo', **{f'{key}.num_frames': 20}))
+        'test_dataloader'
+    )
+    [text] = said_of_frames(
+        monkeypatch,
+        'finetune_memdpc_demo',
+        trained_like('memdpc_demo', **{f'{key}.num_frames': 20}),
+    )
     assert 'num_frames=20, and is trained on num_frames=40' in text and 'num_frames with' in text
     [text] = said_of_frames(monkeypatch, 'finetune_memdpc_ucf101', contents)
     assert 'size=64' in text and 'size=128' in text and '.scale' in text
-    [text] = said_of_frames(monkeypatch, 'finetune_fgkvmem_demo', trained_like(
-        'fgkvmem_demo', **{'train_dataloader.dataset.pipeline.1.stride': 1}),
-        **{'train_dataloader.dataset.pipeline.4.size': 56})
+    [text] = said_of_frames(
+        monkeypatch,
+        'finetune_fgkvmem_demo',
+        trained_like('fgkvmem_demo', **{'train_dataloader.dataset.pipeline.1.stride': 1}),
+        **{'train_dataloader.dataset.pipeline.4.size': 56},
+    )
     assert 'size=64' in text and 'size=56' in text and 'pipeline.4.size' in text
     # the number of blocks is a choice; what is in one is compared
     assert said_of_frames(monkeypatch, 'finetune_memdpc_demo', contents, num_blocks=3) == []
     assert said_of_frames(monkeypatch, 'finetune_dpc_demo', trained_like('dpc_demo')) == []
-    [text] = said_of_frames(monkeypatch, 'finetune_memdpc_demo', trained_like(
-        'memdpc_demo', **{f'{key}.num_frames': 80}), num_blocks=3)
+    [text] = said_of_frames(
+        monkeypatch,
+        'finetune_memdpc_demo',
+        trained_like('memdpc_demo', **{f'{key}.num_frames': 80}),
+        num_blocks=3,
+    )
     assert 'num_frames=10 (a block), and is trained on num_frames=5 (a block)' in text

@@ -34,6 +34,7 @@ def test_drn_stub_lets_mmaction_models_be_imported():
     if (folder / 'models' / 'localizers' / 'drn' / 'drn.py').exists():
         pytest.skip('mended upstream: mmaction2 is packaged with its DRN; compat can drop the stub')
     import mmaction.models.localizers as localizers
+
     with pytest.raises(NotImplementedError, match='packaged without its DRN'):
         localizers.DRN()
     stub = sys.modules['mmaction.models.localizers.drn']
@@ -54,12 +55,15 @@ def test_drn_of_a_complete_mmaction_is_left_alone(tmp_path, monkeypatch):
 
 def test_pkg_resources_functions():
     from mmengine import utils
+
     if importlib.util.find_spec('pkg_resources') is None:
         from mmengine.config import config
+
         assert utils.is_installed is config.is_installed is compat.is_installed
     assert utils.is_installed('mmaction2') and utils.is_installed('mmaction')
     assert not utils.is_installed('no_such_package')
     import mmaction
+
     assert utils.get_installed_path('mmaction2') == os.path.dirname(mmaction.__file__)
     assert utils.get_installed_path('mmengine') == os.path.dirname(utils.__path__[0])
     assert compat.package2module('mmaction2') == 'mmaction'
@@ -96,9 +100,10 @@ class _Getattr:
         return self.call
 
 
-@pytest.mark.parametrize(('owner', 'name'), [(HistoryBuffer, '__init__'),
-                                             (HistoryBuffer, 'register_statistics'),
-                                             (np.ndarray, 'tofile')])
+@pytest.mark.parametrize(
+    ('owner', 'name'),
+    [(HistoryBuffer, '__init__'), (HistoryBuffer, 'register_statistics'), (np.ndarray, 'tofile')],
+)
 def test_getattr_in_a_checkpoint_reaches_four_methods_only(tmp_path, owner, name):
     torch.save(dict(x=_Getattr(owner, name)), tmp_path / 'evil.pth')
     with pytest.raises(pickle.UnpicklingError):
@@ -161,15 +166,20 @@ def test_broadcast_buffers_warning_is_held_back_only_where_torch_gives_it(monkey
 
 def test_wrapping_a_model_as_mmengine_does_warns_of_nothing(tmp_path):
     """In a process of its own, where pytest's filters do not hide it."""
-    code = '''
+    code = """
 import warnings, sys
 import mmssl_video, torch
 torch.distributed.init_process_group('gloo', init_method='file://' + sys.argv[1], rank=0,
                                      world_size=1)
 torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1), broadcast_buffers=False)
-torch.distributed.destroy_process_group()'''
-    done = subprocess.run([sys.executable, '-c', code, str(tmp_path / 'store')],
-                          env=environment(), capture_output=True, text=True, timeout=120)
+torch.distributed.destroy_process_group()"""
+    done = subprocess.run(
+        [sys.executable, '-c', code, str(tmp_path / 'store')],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert 'is deprecated' not in done.stderr
 
@@ -177,9 +187,12 @@ torch.distributed.destroy_process_group()'''
 def test_bfloat16_scores_of_a_head():
     from mmaction.models.heads import I3DHead
     from mmaction.structures import ActionDataSample
+
     head = I3DHead(num_classes=3, in_channels=4)
     samples = [ActionDataSample().set_gt_label(1) for _ in range(2)]
-    losses = head.loss_by_feat(torch.tensor([[0., 2, 1], [3, 1, 0]], dtype=torch.bfloat16), samples)
+    losses = head.loss_by_feat(
+        torch.tensor([[0.0, 2, 1], [3, 1, 0]], dtype=torch.bfloat16), samples
+    )
     assert losses['top1_acc'] == 0.5 and torch.isfinite(losses['loss_cls'])
     once = type(head).loss_by_feat
     compat.accept_bfloat16_scores()
@@ -196,8 +209,7 @@ def test_file_client_warnings_are_held_back_and_no_others(caplog):
         logger.warning('"FileClient" will be deprecated in future. Please use ...')
         logger.warning('disk is full')
     logger.warning('"FileClient" will be deprecated in future. Please use ...')
-    assert records == ['disk is full',
-                       '"FileClient" will be deprecated in future. Please use ...']
+    assert records == ['disk is full', '"FileClient" will be deprecated in future. Please use ...']
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without a GPU')
@@ -205,10 +217,11 @@ def test_gloo_is_started_with_the_settings_of_slurm(tmp_path):
     """One task under Slurm's variables: mmengine's own start would ask for a GPU and scontrol."""
     import socket
     import subprocess
+
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
-    code = '''
+    code = """
 from mmssl_video import compat
 from torch import distributed
 compat.init_cpu_process_group('none')
@@ -216,10 +229,11 @@ assert not distributed.is_initialized()
 compat.init_cpu_process_group('slurm')
 print(distributed.get_backend(), distributed.get_rank(), distributed.get_world_size())
 compat.init_cpu_process_group('slurm')
-distributed.destroy_process_group()'''
+distributed.destroy_process_group()"""
     env = environment(SLURM_PROCID='0', SLURM_NTASKS='1', SLURM_LOCALID='0', MASTER_PORT=str(port))
-    done = subprocess.run([sys.executable, '-c', code], env=env, capture_output=True, text=True,
-                          timeout=120)
+    done = subprocess.run(
+        [sys.executable, '-c', code], env=env, capture_output=True, text=True, timeout=120
+    )
     assert done.stdout.split() == ['gloo', '0', '1'], done.stderr
 
 
@@ -227,8 +241,9 @@ distributed.destroy_process_group()'''
 def test_cpu_model_wrapper_is_set_unless_one_is_named():
     cfg = Config(dict(find_unused_parameters=True))
     compat.set_cpu_model_wrapper(cfg)
-    assert cfg.model_wrapper_cfg == dict(type='mmaction.CPUDistributedDataParallel',
-                                         find_unused_parameters=True)
+    assert cfg.model_wrapper_cfg == dict(
+        type='mmaction.CPUDistributedDataParallel', find_unused_parameters=True
+    )
     cfg = Config(dict(model_wrapper_cfg=dict(type='Own')))
     compat.set_cpu_model_wrapper(cfg)
     assert cfg.model_wrapper_cfg.type == 'Own'
@@ -240,18 +255,29 @@ def test_version_of_a_module_without_metadata_is_read_from_it(monkeypatch):
     module.__spec__ = importlib.util.spec_from_loader('mmcv', loader=None)
     monkeypatch.setitem(sys.modules, 'mmcv', module)
     real = compat._installed_version
-    monkeypatch.setattr(compat, '_installed_version',
-                        lambda names: None if 'mmcv' in names else real(names))
+    monkeypatch.setattr(
+        compat, '_installed_version', lambda names: None if 'mmcv' in names else real(names)
+    )
     with pytest.raises(ImportError, match='mmcv >= 2.1.0, < 2.2.0, but 1.7.1 is installed'):
         compat.check_versions()
 
 
-@pytest.mark.parametrize('before, given, expected', [
-    ('', {}, 'PASSIVE'), ('', {'OMP_WAIT_POLICY': 'ACTIVE'}, 'ACTIVE'),
-    ('import torch; ', {}, 'None')])
+@pytest.mark.parametrize(
+    'before, given, expected',
+    [
+        ('', {}, 'PASSIVE'),
+        ('', {'OMP_WAIT_POLICY': 'ACTIVE'}, 'ACTIVE'),
+        ('import torch; ', {}, 'None'),
+    ],
+)
 def test_idle_threads_sleep_unless_the_user_says_otherwise(before, given, expected):
     environment = {key: value for key, value in os.environ.items() if key != 'OMP_WAIT_POLICY'}
     code = f"{before}import mmssl_video, os; print(os.environ.get('OMP_WAIT_POLICY'))"
-    out = subprocess.run([sys.executable, '-c', code], env={**environment, **given}, check=True,
-                         capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [sys.executable, '-c', code],
+        env={**environment, **given},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     assert out.split()[-1] == expected

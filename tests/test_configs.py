@@ -20,23 +20,62 @@ def ids(path):
 
 def test_the_configs_users_know_are_there():
     assert {path.stem for path in PRETRAINING} >= {
-        'dpc_ucf101', 'dpc_k400', 'dpc_r34_k400', 'dpc_4pred4_k400', 'dpc_parallel_ucf101',
-        'dpc_vector_ucf101', 'memdpc_ucf101', 'memdpc_uni_ucf101', 'memdpc_k400', 'memdpc_demo',
-        'dpc_demo'}
+        'dpc_ucf101',
+        'dpc_k400',
+        'dpc_r34_k400',
+        'dpc_4pred4_k400',
+        'dpc_parallel_ucf101',
+        'dpc_vector_ucf101',
+        'memdpc_ucf101',
+        'memdpc_uni_ucf101',
+        'memdpc_k400',
+        'memdpc_demo',
+        'dpc_demo',
+    }
     names = {path.stem for path in CONFIGS}
     for data in ('demo', 'ucf101', 'hmdb51'):
-        assert {f'{name}_{data}' for name in (
-            'linear', 'nonlinear', 'knn', 'retrieval', 'retrieval_dpc', 'retrieval_sstl',
-            'retrieval_fgkvmem', 'retrieval_fgkvmem_released', 'linear_flow', 'retrieval_flow')
-            } <= names
+        assert {
+            f'{name}_{data}'
+            for name in (
+                'linear',
+                'nonlinear',
+                'knn',
+                'retrieval',
+                'retrieval_dpc',
+                'retrieval_sstl',
+                'retrieval_fgkvmem',
+                'retrieval_fgkvmem_released',
+                'linear_flow',
+                'retrieval_flow',
+            )
+        } <= names
     assert 'linear_k400' in names
-    assert {f'{name}_ut_interaction_folds' for kind in ('', 'flow_') for name in (
-        f'linear_{kind}'[:-1], f'all_{kind}'[:-1], *(f'retrieval_{paper}_{kind}'[:-1] for paper in (
-            'dpc', 'sstl', 'fgkvmem', 'fgkvmem_released')))} <= names
+    assert {
+        f'{name}_ut_interaction_folds'
+        for kind in ('', 'flow_')
+        for name in (
+            f'linear_{kind}'[:-1],
+            f'all_{kind}'[:-1],
+            *(
+                f'retrieval_{paper}_{kind}'[:-1]
+                for paper in ('dpc', 'sstl', 'fgkvmem', 'fgkvmem_released')
+            ),
+        )
+    } <= names
 
 
-@pytest.mark.parametrize('name', ['linear_demo', 'linear_ucf101', 'linear_hmdb51', 'linear_k400',
-                                  'linear_flow_demo', 'linear_flow_ucf101', 'linear_flow_hmdb51'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'linear_demo',
+        'linear_ucf101',
+        'linear_hmdb51',
+        'linear_k400',
+        'linear_flow_demo',
+        'linear_flow_ucf101',
+        'linear_flow_hmdb51',
+    ],
+)
 def test_linear_configs_judge_by_both_cached_probes(name):
     protocols = Config.fromfile(config_dir() / f'{name}.py').evaluation.protocol
     assert [protocol.type for protocol in protocols] == ['linear/cached', 'linear/cached-grid']
@@ -72,13 +111,15 @@ def test_pretraining_configs_build(path):
     cfg = Config.fromfile(path)
     check_config(cfg)
     model = MODELS.build(cfg.model)
-    window = next(step for step in cfg.train_dataloader.dataset.pipeline
-                  if step.type == 'SampleWindow')
+    window = next(
+        step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'SampleWindow'
+    )
     assert window.num_frames == 40
     assert window.stride == (2 if 'ut_interaction' in path.stem else 3)
     assert (model.num_blocks, model.pred_steps) == (8, 3)
-    assert model.neck.bidirectional == (cfg.model.predictor.type == 'CompressiveMemory'
-                                        and 'uni' not in path.stem)
+    assert model.neck.bidirectional == (
+        cfg.model.predictor.type == 'CompressiveMemory' and 'uni' not in path.stem
+    )
 
 
 def parameters(name):
@@ -86,8 +127,10 @@ def parameters(name):
     return round(sum(p.numel() for p in model.parameters()) / 1e6, 2)
 
 
-@pytest.mark.parametrize('name, millions', [
-    ('dpc_k400.py', 14.58), ('memdpc_ucf101.py', 15.44), ('dpc_r34_k400.py', 32.95)])
+@pytest.mark.parametrize(
+    'name, millions',
+    [('dpc_k400.py', 14.58), ('memdpc_ucf101.py', 15.44), ('dpc_r34_k400.py', 32.95)],
+)
 def test_parameters_of_the_papers_networks(name, millions):
     assert parameters(name) == millions
 
@@ -114,8 +157,9 @@ def test_methods_document_names_every_config():
             assert path.name in text, path.name
 
 
-@pytest.mark.parametrize('path', [*CONFIGS, *sorted(Path(config_dir() / '_base_').rglob('*.py'))],
-                         ids=ids)
+@pytest.mark.parametrize(
+    'path', [*CONFIGS, *sorted(Path(config_dir() / '_base_').rglob('*.py'))], ids=ids
+)
 def test_configs_are_plain_settings(path):
     """No functions, classes or imports: a config is data that a person can read."""
     forbidden = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Lambda)

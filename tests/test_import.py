@@ -13,8 +13,14 @@ from helpers.tiny_run import environment
 
 
 def python(code: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, '-c', code], env=environment(), cwd='/',
-                          capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, '-c', code],
+        env=environment(),
+        cwd='/',
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def test_import_is_quiet_and_registers_everything():
@@ -29,13 +35,16 @@ def test_import_is_quiet_and_registers_everything():
     assert 'CPUAmpOptimWrapper' in registry.OPTIM_WRAPPERS
 
 
-@pytest.mark.parametrize(('name', 'version', 'wanted'), [
-    ('mmengine', '0.9.1', 'mmengine >= 0.10.5, < 0.11'),
-    ('mmcv-lite', '2.2.0', 'mmcv >= 2.1.0, < 2.2.0'),
-    ('mmaction2', '0.24.1', 'mmaction2 >= 1.2.0, < 1.3'),
-])
+@pytest.mark.parametrize(
+    ('name', 'version', 'wanted'),
+    [
+        ('mmengine', '0.9.1', 'mmengine >= 0.10.5, < 0.11'),
+        ('mmcv-lite', '2.2.0', 'mmcv >= 2.1.0, < 2.2.0'),
+        ('mmaction2', '0.24.1', 'mmaction2 >= 1.2.0, < 1.3'),
+    ],
+)
 def test_version_outside_the_range_is_one_sentence(name, version, wanted):
-    done = python(f'''
+    done = python(f"""
 import importlib.metadata as metadata
 real = metadata.version
 def version(name):
@@ -43,14 +52,14 @@ def version(name):
         raise metadata.PackageNotFoundError(name)
     return {version!r} if name == {name!r} else real(name)
 metadata.version = version
-import mmssl_video''')
+import mmssl_video""")
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f'ImportError: mmssl_video needs {wanted}, but {version} is installed; ')
 
 
 def test_missing_part_of_the_stack_is_one_sentence():
-    done = python('''
+    done = python("""
 import importlib.metadata as metadata, importlib.util as util
 real_version, real_spec = metadata.version, util.find_spec
 def version(name):
@@ -59,10 +68,11 @@ def version(name):
     return real_version(name)
 metadata.version = version
 util.find_spec = lambda name, *rest: None if name == 'mmaction' else real_spec(name, *rest)
-import mmssl_video''')
+import mmssl_video""")
     last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith('ImportError: mmssl_video needs mmaction2 >= 1.2.0, < 1.3, but it is '
-                           'not installed in ')
+    assert last.startswith(
+        'ImportError: mmssl_video needs mmaction2 >= 1.2.0, < 1.3, but it is not installed in '
+    )
 
 
 def test_shipped_configs_are_found_from_anywhere(tmp_path, monkeypatch):

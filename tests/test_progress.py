@@ -20,9 +20,11 @@ def test_a_log_gets_a_line_after_five_seconds_then_every_half_minute_and_the_las
         bar.step(bad=bad, note=note)
     bar.step(6, there=4)
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ['videos: 2/10, 20.0/min, 24 s left, 1 bad',
-                     'videos: 4/10, 6.0/min, 1 min 00 s left, 1 bad, 7 flows/s',
-                     'videos: 10/10, 9.0/min, 0 s left, 4 there already, 1 bad']
+    assert lines == [
+        'videos: 2/10, 20.0/min, 24 s left, 1 bad',
+        'videos: 4/10, 6.0/min, 1 min 00 s left, 1 bad, 7 flows/s',
+        'videos: 10/10, 9.0/min, 0 s left, 4 there already, 1 bad',
+    ]
 
 
 def test_a_terminal_gets_one_line_that_changes(clock, capsys, monkeypatch):

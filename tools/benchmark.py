@@ -9,6 +9,7 @@ Seconds differ between machines and between runs, so every section runs its cand
 prints, beside their medians and ranges, the ratio to the section's reference of the same round. A
 section is one function decorated with ``@section``; it yields ``Result`` tables.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -58,6 +59,7 @@ class Result:
         unit: unit of the values, ``'ms'``, ``'s'``, ``'MB'``, ``'clips/s'``…
         want: what the ratio to the reference should be, in words; '' when nothing is asked.
     """
+
     title: str
     values: dict[str, list[float]]
     unit: str
@@ -70,8 +72,10 @@ class Result:
     def table(self) -> str:
         lines = [self.title]
         width = max(map(len, self.values))
-        lines.append(f'  {"":{width}}  {self.unit + ", median (min-max)":>28}  '
-                     f'{"times the first (min-max)":>26}')
+        lines.append(
+            f'  {"":{width}}  {self.unit + ", median (min-max)":>28}  '
+            f'{"times the first (min-max)":>26}'
+        )
         for name, values in self.values.items():
             lines.append(f'  {name:{width}}  {spread(values):>28}  {spread(self.ratios(name)):>26}')
         if self.want:
@@ -79,10 +83,19 @@ class Result:
         return '\n'.join(lines)
 
     def to_json(self) -> dict:
-        return dict(title=self.title, unit=self.unit, want=self.want,
-                    candidates={name: dict(values=values, median=statistics.median(values),
-                                           ratio=statistics.median(self.ratios(name)))
-                                for name, values in self.values.items()})
+        return dict(
+            title=self.title,
+            unit=self.unit,
+            want=self.want,
+            candidates={
+                name: dict(
+                    values=values,
+                    median=statistics.median(values),
+                    ratio=statistics.median(self.ratios(name)),
+                )
+                for name, values in self.values.items()
+            },
+        )
 
 
 def spread(values: list[float]) -> str:
@@ -95,8 +108,11 @@ def section(function):
     return function
 
 
-def in_turns(candidates: dict[str, Callable[[], object]], rounds: int,
-             clock: Callable[[], float] = time.perf_counter) -> dict[str, list[float]]:
+def in_turns(
+    candidates: dict[str, Callable[[], object]],
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
     """Seconds of each candidate, once a round in turns, after one call each that does not count.
 
     ``clock=time.thread_time`` (CPU time) for work in one thread: a busy machine disturbs it less.
@@ -140,12 +156,20 @@ def augment(args: argparse.Namespace) -> Iterator[Result]:
         for _ in range(40):
             img = cv2.resize(rng.random((8, 8, 3)), (size, size), interpolation=cv2.INTER_CUBIC)
             imgs.append(np.uint8(np.clip(255 * img, 0, 255)))
-        seconds = in_turns({'VideoColorJitter': lambda imgs=imgs: jitter(dict(imgs=imgs)),
-                            'PIL, frame by frame': lambda imgs=imgs: pil_jitter(imgs)},
-                           args.repeats, time.thread_time)
-        yield Result(f'Colour jitter of 40 frames of {size}x{size}, CPU time',
-                     {name: [1000 * s for s in values] for name, values in seconds.items()}, 'ms',
-                     'PIL at least 4 times VideoColorJitter')
+        seconds = in_turns(
+            {
+                'VideoColorJitter': lambda imgs=imgs: jitter(dict(imgs=imgs)),
+                'PIL, frame by frame': lambda imgs=imgs: pil_jitter(imgs),
+            },
+            args.repeats,
+            time.thread_time,
+        )
+        yield Result(
+            f'Colour jitter of 40 frames of {size}x{size}, CPU time',
+            {name: [1000 * s for s in values] for name, values in seconds.items()},
+            'ms',
+            'PIL at least 4 times VideoColorJitter',
+        )
 
 
 @section
@@ -161,31 +185,48 @@ def pipeline(args: argparse.Namespace) -> Iterator[Result]:
         if args.videos is None:
             # the size of the usual benchmarks' files after resizing, H.264
             make_demo_videos(folder, classes=4, per_class=6, size=(256, 340), test_share=0)
-        entries = scan_video_folder(videos)[0][:args.clips]
+        entries = scan_video_folder(videos)[0][: args.clips]
         list_file = Path(folder, 'list.txt')
         list_file.write_text(''.join(f'{name} -1\n' for name, _ in entries))
 
         def dataset(pipeline_steps):
-            return DATASETS.build(dict(
-                type='VideoListDataset', ann_file=str(list_file), pipeline=pipeline_steps,
-                data_prefix=dict(video=str(videos)), on_error='raise'))
+            return DATASETS.build(
+                dict(
+                    type='VideoListDataset',
+                    ann_file=str(list_file),
+                    pipeline=pipeline_steps,
+                    data_prefix=dict(video=str(videos)),
+                    on_error='raise',
+                )
+            )
 
-        decoding = dataset(steps[:names.index('DecodeFrames') + 1])
+        decoding = dataset(steps[: names.index('DecodeFrames') + 1])
         whole = dataset(steps)
-        loader = DataLoader(whole, batch_size=4, num_workers=1, persistent_workers=True,
-                            collate_fn=pseudo_collate, worker_init_fn=one_thread)
-        seconds = in_turns({
-            'decoding alone': lambda: [decoding[i] for i in range(len(entries))],
-            'whole pipeline': lambda: [whole[i] for i in range(len(entries))],
-            'whole pipeline, DataLoader with 1 worker': lambda: list(loader),
-        }, args.repeats)
+        loader = DataLoader(
+            whole,
+            batch_size=4,
+            num_workers=1,
+            persistent_workers=True,
+            collate_fn=pseudo_collate,
+            worker_init_fn=one_thread,
+        )
+        seconds = in_turns(
+            {
+                'decoding alone': lambda: [decoding[i] for i in range(len(entries))],
+                'whole pipeline': lambda: [whole[i] for i in range(len(entries))],
+                'whole pipeline, DataLoader with 1 worker': lambda: list(loader),
+            },
+            args.repeats,
+        )
         frame = decoding[0]['imgs'][0].shape
     window = next(step for step in steps if step['type'] == 'SampleWindow')
-    yield Result(f'Training pipeline of {Path(args.config).name}: clips of {window["num_frames"]} '
-                 f'frames at stride {window["stride"]} of {len(entries)} videos, the first '
-                 f'{frame[1]}x{frame[0]}, one thread',
-                 {name: [len(entries) / s for s in values] for name, values in seconds.items()},
-                 'clips/s')
+    yield Result(
+        f'Training pipeline of {Path(args.config).name}: clips of {window["num_frames"]} '
+        f'frames at stride {window["stride"]} of {len(entries)} videos, the first '
+        f'{frame[1]}x{frame[0]}, one thread',
+        {name: [len(entries) / s for s in values] for name, values in seconds.items()},
+        'clips/s',
+    )
 
 
 @section
@@ -193,8 +234,9 @@ def loss(args: argparse.Namespace) -> Iterator[Result]:
     """Dense contrastive loss, chunked and as one matrix: time and peak memory."""
     torch.set_num_threads(os.cpu_count() or 1)
     generator = torch.Generator().manual_seed(0)
-    pred, target = ((torch.randn(64, 3, 256, 7, 7, generator=generator) / 8).requires_grad_()
-                    for _ in range(2))
+    pred, target = (
+        (torch.randn(64, 3, 256, 7, 7, generator=generator) / 8).requires_grad_() for _ in range(2)
+    )
     chunked = DenseInfoNCELoss()
 
     def one_matrix():
@@ -203,21 +245,31 @@ def loss(args: argparse.Namespace) -> Iterator[Result]:
 
     candidates = {'one matrix': one_matrix, 'chunked': lambda: chunked(pred, target)[0].backward()}
     title = 'Loss of 9,408 vectors of 256 (64 videos, 3 steps, 7 x 7), forward and backward'
-    yield Result(f'{title}: time', in_turns(candidates, args.repeats), 's',
-                 'chunked at most 1.2 times the matrix (it counts top-k and negatives as well)')
+    yield Result(
+        f'{title}: time',
+        in_turns(candidates, args.repeats),
+        's',
+        'chunked at most 1.2 times the matrix (it counts top-k and negatives as well)',
+    )
     if not Path('/proc/self/clear_refs').exists():
         return
-    peaks = {name: [peak_memory(function) for _ in range(min(args.repeats, 3))]
-             for name, function in candidates.items()}
+    peaks = {
+        name: [peak_memory(function) for _ in range(min(args.repeats, 3))]
+        for name, function in candidates.items()
+    }
     yield Result(f'{title}: peak extra memory', peaks, 'MB', 'chunked at most a quarter')
     one_thread()
 
 
 def peak_memory(function: Callable[[], object]) -> float:
     """Peak of the resident memory during a call above that before it, in MB (Linux)."""
+
     def status(key):
-        line = next(line for line in Path('/proc/self/status').read_text().splitlines()
-                    if line.startswith(key))
+        line = next(
+            line
+            for line in Path('/proc/self/status').read_text().splitlines()
+            if line.startswith(key)
+        )
         return int(line.split()[1]) / 1024
 
     gc.collect()
@@ -234,8 +286,11 @@ def step(args: argparse.Namespace) -> Iterator[Result]:
     torch.set_num_threads(os.cpu_count() or 1)
     model = MODELS.build(Config.fromfile(args.config).model)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    spatial = [module for module in model.modules() if getattr(module, 'is_spatial', False)
-               and not module.is_pointwise]
+    spatial = [
+        module
+        for module in model.modules()
+        if getattr(module, 'is_spatial', False) and not module.is_pointwise
+    ]
 
     def train(clips):
         optimizer.zero_grad()
@@ -256,14 +311,20 @@ def step(args: argparse.Namespace) -> Iterator[Result]:
 
     for size in (64, 128):
         clips = torch.randn(4, 8, 3, 5, size, size)
-        seconds = in_turns({
-            'plain conv3d': partial(with_3d_kernels, clips, torch.contiguous_format),
-            'channels_last_3d': partial(with_3d_kernels, clips, torch.channels_last_3d),
-            'channels_last_3d, 2D kernels (used)': partial(train, clips)}, args.repeats)
-        yield Result(f'Training step, batch 4, 8 x 5 frames of {size} x {size}, '
-                     f'{torch.get_num_threads()} threads',
-                     {name: [s / 4 for s in values] for name, values in seconds.items()},
-                     's per clip')
+        seconds = in_turns(
+            {
+                'plain conv3d': partial(with_3d_kernels, clips, torch.contiguous_format),
+                'channels_last_3d': partial(with_3d_kernels, clips, torch.channels_last_3d),
+                'channels_last_3d, 2D kernels (used)': partial(train, clips),
+            },
+            args.repeats,
+        )
+        yield Result(
+            f'Training step, batch 4, 8 x 5 frames of {size} x {size}, '
+            f'{torch.get_num_threads()} threads',
+            {name: [s / 4 for s in values] for name, values in seconds.items()},
+            's per clip',
+        )
     one_thread()
 
 
@@ -281,32 +342,58 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
         make_demo_videos(Path(folder, 'data/demo'), per_class=24, test_share=1 / 3, size=(72, 96))
 
         def tool(*arguments):
-            subprocess.run([sys.executable, str(tools / arguments[0]), *arguments[1:]], cwd=folder,
-                           check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run(
+                [sys.executable, str(tools / arguments[0]), *arguments[1:]],
+                cwd=folder,
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
 
         def train_and_test():
             tool('train.py', online, '--pretrained', checkpoint, '--work-dir', 'online')
-            tool('test.py', online, last_checkpoint(Path(folder, 'online')), '--no-baselines',
-                 '--out', 'online.json')
+            tool(
+                'test.py',
+                online,
+                last_checkpoint(Path(folder, 'online')),
+                '--no-baselines',
+                '--out',
+                'online.json',
+            )
 
         seconds: dict[str, dict[str, list[float]]] = dict(wall={}, CPU={})
         for name, function in {
-                'linear/cached': lambda: tool('test.py', 'linear_demo.py', checkpoint,
-                                              '--no-baselines', '--out', 'cached.json',
-                                              '--cfg-options', cached_only),
-                'linear/online': train_and_test,
-                'start of a command': lambda: tool('test.py', '--help')}.items():
+            'linear/cached': lambda: tool(
+                'test.py',
+                'linear_demo.py',
+                checkpoint,
+                '--no-baselines',
+                '--out',
+                'cached.json',
+                '--cfg-options',
+                cached_only,
+            ),
+            'linear/online': train_and_test,
+            'start of a command': lambda: tool('test.py', '--help'),
+        }.items():
             starts = time.perf_counter(), cpu_of_children()
             function()
             seconds['wall'][name] = [time.perf_counter() - starts[0]]
             seconds['CPU'][name] = [cpu_of_children() - starts[1]]
-        top1 = ' and '.join('{value:.1f}% ({low:.1f}-{high:.1f})'.format(
-            **json.loads(Path(folder, f'{name}.json').read_text())[-1]['metrics']['top1'])
-            for name in ('cached', 'online'))
+        top1 = ' and '.join(
+            '{value:.1f}% ({low:.1f}-{high:.1f})'.format(
+                **json.loads(Path(folder, f'{name}.json').read_text())[-1]['metrics']['top1']
+            )
+            for name in ('cached', 'online')
+        )
     for kind, values in seconds.items():
-        yield Result(f'Linear probe, commands from start to end, {kind} time; top-1 {top1}, '
-                     'cached and online', values, 's', 'online at least 10 times cached, top-1 '
-                     'within 2 points (95% intervals in brackets)')
+        yield Result(
+            f'Linear probe, commands from start to end, {kind} time; top-1 {top1}, '
+            'cached and online',
+            values,
+            's',
+            'online at least 10 times cached, top-1 within 2 points (95% intervals in brackets)',
+        )
 
 
 def cpu_of_children() -> float:
@@ -325,18 +412,33 @@ def one_thread(worker_id: int = 0) -> None:
 def parse_args() -> argparse.Namespace:
     root = Path(__file__).resolve().parents[1]
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('sections', nargs='*', metavar='SECTION',
-                        help='; '.join(f'{name}: {(function.__doc__ or "").splitlines()[0]}'
-                                       for name, function in SECTIONS.items()))
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'sections',
+        nargs='*',
+        metavar='SECTION',
+        help='; '.join(
+            f'{name}: {(function.__doc__ or "").splitlines()[0]}'
+            for name, function in SECTIONS.items()
+        ),
+    )
     parser.add_argument('--repeats', type=int, default=7, help='rounds of each comparison (7)')
-    parser.add_argument('--config', default=str(root / 'configs/memdpc_ucf101.py'),
-                        help='config whose train_pipeline is measured (memdpc_ucf101)')
-    parser.add_argument('--videos', metavar='DIR',
-                        help='folder of videos for the pipeline; made in a temporary folder if not '
-                             'given')
-    parser.add_argument('--checkpoint', metavar='CKPT',
-                        help='encoder of the section probe, which is left out without one')
+    parser.add_argument(
+        '--config',
+        default=str(root / 'configs/memdpc_ucf101.py'),
+        help='config whose train_pipeline is measured (memdpc_ucf101)',
+    )
+    parser.add_argument(
+        '--videos',
+        metavar='DIR',
+        help='folder of videos for the pipeline; made in a temporary folder if not given',
+    )
+    parser.add_argument(
+        '--checkpoint',
+        metavar='CKPT',
+        help='encoder of the section probe, which is left out without one',
+    )
     parser.add_argument('--clips', type=int, default=24, help='most videos used in a round (24)')
     parser.add_argument('--json', metavar='FILE', help='write the figures there as well')
     args = parser.parse_args()
@@ -351,8 +453,14 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     args = parse_args()
     one_thread()
-    about = dict(python=platform.python_version(), torch=torch.__version__, numpy=np.__version__,
-                 opencv=cv2.__version__, machine=platform.machine(), processor=processor())
+    about = dict(
+        python=platform.python_version(),
+        torch=torch.__version__,
+        numpy=np.__version__,
+        opencv=cv2.__version__,
+        machine=platform.machine(),
+        processor=processor(),
+    )
     print('  '.join(f'{name} {value}' for name, value in about.items()), flush=True)
     found: dict[str, list[dict]] = {}
     for name in args.sections or SECTIONS:

@@ -32,8 +32,10 @@ def parse_args() -> argparse.Namespace:
         'probed one (default: all that the file holds)',
     )
     parser.add_argument(
-        '--num-blocks', type=whole(1), default=8, help='blocks of a clip, of DPC and '
-        'MemDPC (default: 8)'
+        '--num-blocks',
+        type=whole(1),
+        default=8,
+        help='blocks of a clip, of DPC and MemDPC (default: 8)',
     )
     parser.add_argument(
         '--pred-steps',

@@ -41,36 +41,71 @@ DEMO_VIDEOS = 256
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='quickstart.sh', description=__doc__.splitlines()[0])
-    parser.add_argument('--videos', metavar='DIR', help='your own videos, DIR/<class>/**/*.mp4 '
-                        '(any depth, any common container); without class folders the encoder is '
-                        'pre-trained and features are written (default: generated demo videos)')
-    parser.add_argument('--out', metavar='DIR', help='where everything goes '
-                        '(default: work_dirs/quickstart, or work_dirs/quickstart_<name of DIR>)')
-    parser.add_argument('--config', default='memdpc_demo.py',
-                        help='pre-training config (default: memdpc_demo.py)')
-    parser.add_argument('--epochs', type=int, help='pre-training epochs (default: as many as see '
-                        'the number of clips that the config sees on the demo videos)')
-    parser.add_argument('--seed', type=int, default=0, help='of the training, the random encoder '
-                        'and the split of your own videos (default: 0)')
+    parser.add_argument(
+        '--videos',
+        metavar='DIR',
+        help='your own videos, DIR/<class>/**/*.mp4 '
+        '(any depth, any common container); without class folders the encoder is '
+        'pre-trained and features are written (default: generated demo videos)',
+    )
+    parser.add_argument(
+        '--out',
+        metavar='DIR',
+        help='where everything goes '
+        '(default: work_dirs/quickstart, or work_dirs/quickstart_<name of DIR>)',
+    )
+    parser.add_argument(
+        '--config', default='memdpc_demo.py', help='pre-training config (default: memdpc_demo.py)'
+    )
+    parser.add_argument(
+        '--epochs',
+        type=int,
+        help='pre-training epochs (default: as many as see '
+        'the number of clips that the config sees on the demo videos)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='of the training, the random encoder and the split of your own videos (default: 0)',
+    )
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     if args.videos is not None and not Path(args.videos).is_dir():
-        raise NotADirectoryError(f'--videos {args.videos!r} is no folder: name the folder that '
-                                 'holds the videos')
-    out = Path(args.out or Path('work_dirs') / (
-        'quickstart' if args.videos is None else f'quickstart_{Path(args.videos).resolve().name}'))
+        raise NotADirectoryError(
+            f'--videos {args.videos!r} is no folder: name the folder that holds the videos'
+        )
+    out = Path(
+        args.out
+        or Path('work_dirs')
+        / (
+            'quickstart'
+            if args.videos is None
+            else f'quickstart_{Path(args.videos).resolve().name}'
+        )
+    )
     check_work_dir(out)
 
     heading(1, 'Videos')
-    data = demo_data(DEMO_FOLDER) if args.videos is None else own_data(
-        Path(args.videos), out / 'lists', args.seed)
+    data = (
+        demo_data(DEMO_FOLDER)
+        if args.videos is None
+        else own_data(Path(args.videos), out / 'lists', args.seed)
+    )
     cfg = pretraining_config(args, data, out)
-    check_same_run(out / 'settings.json', dict(
-        videos=data['root'], config=args.config, epochs=cfg.train_cfg.max_epochs, seed=args.seed,
-        train=Path(data['train']).read_text(encoding='utf-8').splitlines()))
+    check_same_run(
+        out / 'settings.json',
+        dict(
+            videos=data['root'],
+            config=args.config,
+            epochs=cfg.train_cfg.max_epochs,
+            seed=args.seed,
+            train=Path(data['train']).read_text(encoding='utf-8').splitlines(),
+        ),
+    )
 
     heading(2, f'Pre-training: {cfg.train_cfg.max_epochs} epochs of {data["num_train"]} videos')
     checkpoint = out / 'pretrain' / f'epoch_{cfg.train_cfg.max_epochs}.pth'
@@ -80,17 +115,20 @@ def main() -> None:
         train(copy.deepcopy(cfg), resume='auto')
 
     heading(3, 'Judging')
-    heldout = [run_loop(copy.deepcopy(cfg), source, args.seed)[0]
-               for source in (str(checkpoint), 'random')]
+    heldout = [
+        run_loop(copy.deepcopy(cfg), source, args.seed)[0] for source in (str(checkpoint), 'random')
+    ]
     encoder = build_encoder(checkpoint, name='pre-trained')
     records = []
     if data['classes']:
         records = probe(encoder, data, args.seed, out / 'results.json')
     else:
         print('There are no class folders, so there is nothing to probe: features only.')
-        features = extract_features(encoder, dict(
-            cfg.val_dataloader.dataset, ann_file=data['all'],
-            pipeline=view_pipeline(cfg)), num_workers=1)
+        features = extract_features(
+            encoder,
+            dict(cfg.val_dataloader.dataset, ann_file=data['all'], pipeline=view_pipeline(cfg)),
+            num_workers=1,
+        )
         features.save(out / 'features.npz')
     report(out, heldout, records)
 
@@ -110,21 +148,27 @@ def demo_data(folder: Path) -> dict:
     print(f'Demo videos are in {folder}.')
     lists = {name: folder / f'{name}.txt' for name in ('train', 'test')}
     return dict(
-        name='demo videos', root=str(folder / 'videos'),
+        name='demo videos',
+        root=str(folder / 'videos'),
         classes=(folder / 'classes.txt').read_text().split(),
         **{name: str(path) for name, path in lists.items()},
-        **{f'num_{name}': len(path.read_text().splitlines()) for name, path in lists.items()})
+        **{f'num_{name}': len(path.read_text().splitlines()) for name, path in lists.items()},
+    )
 
 
 def own_data(folder: Path, lists: Path, seed: int) -> dict:
     """Write lists for a folder of the user's own."""
     data = write_lists(folder, lists, seed=seed)
     if min(data['num_train'], data['num_test']) < 2:
-        raise ValueError(f'{folder} holds {data["num_train"] + data["num_test"]} videos, too few '
-                         'to learn from some and to judge on others: at least 4 are needed')
+        raise ValueError(
+            f'{folder} holds {data["num_train"] + data["num_test"]} videos, too few '
+            'to learn from some and to judge on others: at least 4 are needed'
+        )
     classes = f'{len(data["classes"])} classes' if data['classes'] else 'no class folders'
-    print(f'{data["num_train"]} training and {data["num_test"]} held-out videos, {classes}; '
-          f'{data["num_other"]} other files passed over. Lists are in {lists}.')
+    print(
+        f'{data["num_train"]} training and {data["num_test"]} held-out videos, {classes}; '
+        f'{data["num_other"]} other files passed over. Lists are in {lists}.'
+    )
     if data['hint']:
         print(f'note: {data["hint"]}')
     return dict(data, name=folder.resolve().name, root=str(folder))
@@ -136,8 +180,10 @@ def fitting_stride(data: dict, num_frames: int, stride: int, seed: int) -> int:
     A shorter video is wrapped round, so that predicted blocks repeat observed ones: easy to
     predict, and nothing to learn from.
     """
-    names = [line.rsplit(' ', 1)[0] for line in
-             Path(data['train']).read_text(encoding='utf-8').splitlines()]
+    names = [
+        line.rsplit(' ', 1)[0]
+        for line in Path(data['train']).read_text(encoding='utf-8').splitlines()
+    ]
     opener, lengths = TRANSFORMS.build(dict(type='VideoInit')), []
     for name in random.Random(seed).sample(names, min(len(names), 200)):
         try:
@@ -150,26 +196,32 @@ def fitting_stride(data: dict, num_frames: int, stride: int, seed: int) -> int:
     fitting = max(1, min(stride, (usual - 1) // (num_frames - 1)))
     short = sum(length < (num_frames - 1) * fitting + 1 for length in lengths)
     if fitting != stride or short:
-        print(f'Windows are {num_frames} frames at stride {fitting} (the config says {stride}); '
-              f'{short} of {len(lengths)} videos looked at are shorter than that and are wrapped '
-              'round.')
+        print(
+            f'Windows are {num_frames} frames at stride {fitting} (the config says {stride}); '
+            f'{short} of {len(lengths)} videos looked at are shorter than that and are wrapped '
+            'round.'
+        )
     if short > len(lengths) / 10:
-        print('warning: what is wrapped round repeats itself, which makes the self-supervised '
-              'figures look better than they are')
+        print(
+            'warning: what is wrapped round repeats itself, which makes the self-supervised '
+            'figures look better than they are'
+        )
     return fitting
 
 
 def set_stride(pipeline: list, stride: int) -> list:
-    return [dict(step, stride=stride) if step['type'] == 'SampleWindow' else step
-            for step in pipeline]
+    return [
+        dict(step, stride=stride) if step['type'] == 'SampleWindow' else step for step in pipeline
+    ]
 
 
 def pretraining_config(args: argparse.Namespace, data: dict, out: Path):
     """The pre-training config for these videos, as long as it is on the demo videos."""
     cfg = load_config(args.config)
     if args.videos is not None:
-        window = next(step for step in cfg.train_dataloader.dataset.pipeline
-                      if step['type'] == 'SampleWindow')
+        window = next(
+            step for step in cfg.train_dataloader.dataset.pipeline if step['type'] == 'SampleWindow'
+        )
         data['stride'] = fitting_stride(data, window.num_frames, window.stride, args.seed)
         for loader in (cfg.train_dataloader, cfg.val_dataloader):
             loader.dataset.pipeline = set_stride(loader.dataset.pipeline, data['stride'])
@@ -193,8 +245,10 @@ def pretraining_config(args: argparse.Namespace, data: dict, out: Path):
 def check_same_run(file: Path, settings: dict) -> None:
     """Refuse to continue another run; note the settings of a new one."""
     if file.exists() and json.loads(file.read_text(encoding='utf-8')) != settings:
-        raise ValueError(f'{file.parent} holds a run with other videos or settings: give another '
-                         'folder with --out, or remove it')
+        raise ValueError(
+            f'{file.parent} holds a run with other videos or settings: give another '
+            'folder with --out, or remove it'
+        )
     file.write_text(json.dumps(settings, indent=1), encoding='utf-8')
 
 
@@ -203,11 +257,17 @@ def probe(encoder, data: dict, seed: int, results: Path) -> list[dict]:
     probes = [Config.fromfile(find_config(name)).evaluation for name in PROBES]
     protocols = [p.protocol if isinstance(p.protocol, list) else [p.protocol] for p in probes]
     protocols = [p for p in sum(protocols, []) if p['type'] in PROTOCOLS]
-    settings = dict(probes[0], dataset=data['name'], protocol=protocols,
-                    max_bad_share=MAX_BAD_SHARE)
+    settings = dict(
+        probes[0], dataset=data['name'], protocol=protocols, max_bad_share=MAX_BAD_SHARE
+    )
     for role, name in (('gallery', 'train'), ('query', 'test')):
-        settings[role] = dict(probes[0][role], num_workers=1, dataset=dict(
-            probes[0][role].dataset, ann_file=data[name], data_prefix=dict(video=data['root'])))
+        settings[role] = dict(
+            probes[0][role],
+            num_workers=1,
+            dataset=dict(
+                probes[0][role].dataset, ann_file=data[name], data_prefix=dict(video=data['root'])
+            ),
+        )
     results.unlink(missing_ok=True)
     return run_evaluation(Config(dict(evaluation=settings)), encoder, seed=seed, out=results)
 
@@ -219,27 +279,37 @@ def report(out: Path, heldout: list[dict], records: list[dict]) -> None:
     top1 = 100 * trained['metrics']['ssl/top1']['value']
     lines = [
         'Self-supervised top-1 on held-out videos (no labels; the right place of the right block',
-        'of the right clip among all of a batch), in %:', '',
+        'of the right clip among all of a batch), in %:',
+        '',
         f'  pre-trained                       {top1:6.1f}',
         f'  untrained                         '
-        f'{100 * untrained["metrics"]["ssl/top1"]["value"]:6.1f}']
+        f'{100 * untrained["metrics"]["ssl/top1"]["value"]:6.1f}',
+    ]
     lines += [f'  {name:<32}  {level:6.1f}' for name, level in levels.items()]
     shortcut = levels['knows only the clip']
-    lines += ['', f'The run {"passes" if top1 > shortcut else "does NOT pass"} the shortcut "knows '
-              f'only the clip" ({top1:.1f}% against {shortcut:.1f}%).']
+    lines += [
+        '',
+        f'The run {"passes" if top1 > shortcut else "does NOT pass"} the shortcut "knows '
+        f'only the clip" ({top1:.1f}% against {shortcut:.1f}%).',
+    ]
     if records:
-        lines += ['', format_table(records), '',
-                  'Minutes on a CPU hardly move a probe: the proof that the run worked is the '
-                  'held-out top-1 above.']
+        lines += [
+            '',
+            format_table(records),
+            '',
+            'Minutes on a CPU hardly move a probe: the proof that the run worked is the '
+            'held-out top-1 above.',
+        ]
     text = '\n'.join(lines)
     print(f'\n{text}\n')
     (out / 'report.txt').write_text(text + '\n', encoding='utf-8')
     (out / 'report.json').write_text(
-        json.dumps(dict(self_supervised=heldout, probes=records), indent=1), encoding='utf-8')
-    draw_figure(out / 'report.png', scalars=out / 'pretrain', records=records or None,
-                levels=levels)
-    written = ['report.txt', 'report.json', 'report.png'] + (
-        [] if records else ['features.npz'])
+        json.dumps(dict(self_supervised=heldout, probes=records), indent=1), encoding='utf-8'
+    )
+    draw_figure(
+        out / 'report.png', scalars=out / 'pretrain', records=records or None, levels=levels
+    )
+    written = ['report.txt', 'report.json', 'report.png'] + ([] if records else ['features.npz'])
     print(f'Written to {out}: {", ".join(written)}; the checkpoint is {heldout[0]["checkpoint"]}')
 
 

@@ -6,5 +6,11 @@ from .encoder import Encoder, build_encoder, calibrate_batchnorm
 from .features import FeatureSet, extract_features
 from .probe import run_evaluation
 
-__all__ = ['Encoder', 'FeatureSet', 'build_encoder', 'calibrate_batchnorm', 'extract_features',
-           'run_evaluation']
+__all__ = [
+    'Encoder',
+    'FeatureSet',
+    'build_encoder',
+    'calibrate_batchnorm',
+    'extract_features',
+    'run_evaluation',
+]

@@ -58,17 +58,20 @@ def check_pretrained(cfg: Config) -> None:
         raise ValueError(
             f'{Path(cfg.filename or "this config").name} starts from a pre-trained encoder: name '
             'its checkpoint with --pretrained CKPT (or the word random for an encoder as '
-            'initialised; a scratch_ config trains the whole network without one)')
+            'initialised; a scratch_ config trains the whole network without one)'
+        )
     if source == 'random':
         cfg.load_from = None
     if source and ('classification' in cfg or 'unintentional' in cfg):
         is_file = os.path.isfile(source)
-        cfg.pretrained = dict(checkpoint=str(source),
-                              hash=checkpoint_hash(source) if is_file else None)
+        cfg.pretrained = dict(
+            checkpoint=str(source), hash=checkpoint_hash(source) if is_file else None
+        )
 
 
-def use_checkpoint_encoder(cfg: Config, contents: dict, source: str,
-                           options: dict | None = None) -> None:
+def use_checkpoint_encoder(
+    cfg: Config, contents: dict, source: str, options: dict | None = None
+) -> None:
     """Take the encoder's architecture from the config inside a checkpoint, read as data.
 
     Args:
@@ -81,8 +84,12 @@ def use_checkpoint_encoder(cfg: Config, contents: dict, source: str,
         CheckpointError: The checkpoint's encoder is of another kind than the classifier's.
     """
     if not (contents.get('meta') or {}).get('cfg'):
-        print_log(f'{source} does not say what encoder it holds: the one in the config is built, '
-                  'and the weights must fit it', 'current', logging.WARNING)
+        print_log(
+            f'{source} does not say what encoder it holds: the one in the config is built, '
+            'and the weights must fit it',
+            'current',
+            logging.WARNING,
+        )
         return
     trained = config_from_checkpoint(contents, source)
     model = trained.get('model') or {}
@@ -90,25 +97,39 @@ def use_checkpoint_encoder(cfg: Config, contents: dict, source: str,
         if part in cfg.model and part not in model:
             raise CheckpointError(
                 f'{source} holds a {model.get("type")} without a {part}, which {cfg.model.type} '
-                'needs: ' + ('take a config for clip encoders, such as finetune_fgkvmem_ucf101.py'
-                             if part == 'neck' else 'it is no checkpoint of a video encoder'))
+                'needs: '
+                + (
+                    'take a config for clip encoders, such as finetune_fgkvmem_ucf101.py'
+                    if part == 'neck'
+                    else 'it is no checkpoint of a video encoder'
+                )
+            )
     for key in _ENCODER:
         if key in model and (key in cfg.model or key == 'feature_map' and 'neck' in cfg.model):
             cfg.model[key] = copy.deepcopy(model[key])
     _without_downloads(cfg.model.backbone)
-    cfg.merge_from_dict({f'model.{key}': value for key, value in getattr(
-        MODELS.get(cfg.model.type), 'ENCODER_SETTINGS', {}).items()})
+    cfg.merge_from_dict(
+        {
+            f'model.{key}': value
+            for key, value in getattr(MODELS.get(cfg.model.type), 'ENCODER_SETTINGS', {}).items()
+        }
+    )
     if cfg.model.backbone.get('track_running_stats') is False:
         _track_statistics(cfg.model, source)
     preprocessor = model.get('data_preprocessor') or {}
     cfg.model.setdefault('data_preprocessor', dict(type='ClassifierPreprocessor')).update(
-        {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor})
-    cfg.merge_from_dict({key: value for key, value in (options or {}).items()
-                         if key.startswith('model.')})
+        {key: preprocessor[key] for key in _PREPROCESSING if key in preprocessor}
+    )
+    cfg.merge_from_dict(
+        {key: value for key, value in (options or {}).items() if key.startswith('model.')}
+    )
     modalities = [modality_of(each)['modality'] for each in (trained, cfg)]
     if modalities[0] != modalities[1]:
-        print_log(f'{source} was trained on {modalities[0]}, and is trained on {modalities[1]} '
-                  'now', 'current', logging.WARNING)
+        print_log(
+            f'{source} was trained on {modalities[0]}, and is trained on {modalities[1]} now',
+            'current',
+            logging.WARNING,
+        )
     _compare_frames(trained, cfg, source)
 
 
@@ -123,23 +144,39 @@ def _compare_frames(trained, cfg, source):
         for frames, steps in ((before, find_pipeline(trained)), (now, pipeline)):
             if 'num_frames' in frames:
                 frames['num_frames'] //= num_blocks_of(steps)
-    names = [name for name in ('num_frames', 'stride', 'size')
-             if name in before and name in now and before[name] != now[name]]
+    names = [
+        name
+        for name in ('num_frames', 'stride', 'size')
+        if name in before and name in now and before[name] != now[name]
+    ]
     if not names:
         return
     keys = []
     for name in names:
-        fields = dict(num_frames=(name, 'clip_len'), stride=(name, 'frame_interval'),
-                      size=('scale', 'crop_size', 'size'))[name]
-        keys += [f'{key}.pipeline.{i}.{field}' for i, step in enumerate(pipeline)
-                 for field in fields if field in step and name in frames_of([step])]
-    said = [', '.join(f'{name}={frames[name]}' for name in names)
-            + ' (a block)' * ('num_frames' in names and bool(cfg.get('num_blocks')))
-            for frames in (before, now)]
+        fields = dict(
+            num_frames=(name, 'clip_len'),
+            stride=(name, 'frame_interval'),
+            size=('scale', 'crop_size', 'size'),
+        )[name]
+        keys += [
+            f'{key}.pipeline.{i}.{field}'
+            for i, step in enumerate(pipeline)
+            for field in fields
+            if field in step and name in frames_of([step])
+        ]
+    said = [
+        ', '.join(f'{name}={frames[name]}' for name in names)
+        + ' (a block)' * ('num_frames' in names and bool(cfg.get('num_blocks')))
+        for frames in (before, now)
+    ]
     keys = ', '.join(keys or [f'{key}.pipeline'])
-    print_log(f'{source} was trained on clips of {said[0]}, and is trained on {said[1]} now: if '
-              f'that is not meant, set {keys} with --cfg-options, and the same of val_dataloader '
-              'and test_dataloader', 'current', logging.WARNING)
+    print_log(
+        f'{source} was trained on clips of {said[0]}, and is trained on {said[1]} now: if '
+        f'that is not meant, set {keys} with --cfg-options, and the same of val_dataloader '
+        'and test_dataloader',
+        'current',
+        logging.WARNING,
+    )
 
 
 def _without_downloads(backbone):
@@ -155,7 +192,8 @@ def _track_statistics(model, source):
         raise CheckpointError(
             f'{source} was trained without running BatchNorm statistics, so a frozen encoder has '
             'none to work with: let them follow the new videos with --cfg-options '
-            'model.norm_eval=False, or fine-tune')
+            'model.norm_eval=False, or fine-tune'
+        )
     model.backbone.track_running_stats = True
 
 
@@ -184,12 +222,16 @@ def check_test_labels(cfg: Config) -> None:
     labels, where, declared = _labels(dataset_of(cfg.test_dataloader))
     count = cfg.model.cls_head.num_classes
     if labels.min() < 0:
-        raise ValueError(f'{int((labels < 0).sum())} of the {len(labels)} videos of {where} have '
-                         'no label: there is nothing to compare predictions with')
+        raise ValueError(
+            f'{int((labels < 0).sum())} of the {len(labels)} videos of {where} have '
+            'no label: there is nothing to compare predictions with'
+        )
     if (declared or int(labels.max()) + 1) > count or declared not in (None, count):
-        raise ValueError(f'the class count differs from the list: the model tells {count} classes '
-                         f'apart and {where} has {declared or int(labels.max()) + 1}; test it on '
-                         'the data it was trained for')
+        raise ValueError(
+            f'the class count differs from the list: the model tells {count} classes '
+            f'apart and {where} has {declared or int(labels.max()) + 1}; test it on '
+            'the data it was trained for'
+        )
 
 
 def set_num_classes(cfg: Config) -> None:
@@ -203,24 +245,32 @@ def set_num_classes(cfg: Config) -> None:
             validation or test list has no training video.
     """
     head = cfg.model.cls_head
-    sets = {name: _labels(dataset_of(cfg.get(f'{name}_dataloader')))
-            for name in ('train', 'val', 'test') if cfg.get(f'{name}_dataloader')}
+    sets = {
+        name: _labels(dataset_of(cfg.get(f'{name}_dataloader')))
+        for name in ('train', 'val', 'test')
+        if cfg.get(f'{name}_dataloader')
+    }
     for name, (labels, where, _) in sets.items():
         if labels.min() < 0:
-            raise ValueError(f'{int((labels < 0).sum())} of the {len(labels)} videos of {where} '
-                             'have no label: a classifier needs a class for every video')
+            raise ValueError(
+                f'{int((labels < 0).sum())} of the {len(labels)} videos of {where} '
+                'have no label: a classifier needs a class for every video'
+            )
         absent = np.setdiff1d(labels, sets['train'][0])
         if len(absent):
             raise ValueError(
                 f'{len(absent)} of the classes of {where} have no video in {sets["train"][1]} '
                 f'(the first is {absent[0]}): set {name}_dataloader.dataset.ann_file and '
-                'train_dataloader.dataset.ann_file to lists of the same classes')
+                'train_dataloader.dataset.ann_file to lists of the same classes'
+            )
     labels, where, declared = sets['train']
     found = declared or int(labels.max()) + 1
     if head.get('num_classes') not in (None, found):
-        raise ValueError(f'the class count differs from the list: model.cls_head.num_classes is '
-                         f'{head.num_classes} but {where} has {found} classes; set it to {found}, '
-                         'or leave it out')
+        raise ValueError(
+            f'the class count differs from the list: model.cls_head.num_classes is '
+            f'{head.num_classes} but {where} has {found} classes; set it to {found}, '
+            'or leave it out'
+        )
     head.num_classes = found
     blending = (cfg.model.get('data_preprocessor') or {}).get('blending')
     if blending:
@@ -243,9 +293,18 @@ def _labels(config):
 # ---------------------------------------------------------------- after testing
 
 
-def classification_records(cfg: Config, metric: Any, *, trained: Config | None, subject: str,
-                           checkpoint: str | None, meta: dict, unreadable: list[tuple[str, str]],
-                           seed: int, baselines: bool = True) -> list[dict]:
+def classification_records(
+    cfg: Config,
+    metric: Any,
+    *,
+    trained: Config | None,
+    subject: str,
+    checkpoint: str | None,
+    meta: dict,
+    unreadable: list[tuple[str, str]],
+    seed: int,
+    baselines: bool = True,
+) -> list[dict]:
     """Records of a tested classifier, trivial baselines first.
 
     Args:
@@ -267,25 +326,39 @@ def classification_records(cfg: Config, metric: Any, *, trained: Config | None, 
     told = trained or {}
     protocol = (told.get('classification') or {}).get('protocol', settings.protocol)
     if protocol != settings.protocol and is_main_process():
-        print(f'note: {checkpoint} was trained as {protocol!r}, not as {settings.protocol!r}, '
-              'and is reported as such')
+        print(
+            f'note: {checkpoint} was trained as {protocol!r}, not as {settings.protocol!r}, '
+            'and is reported as such'
+        )
     gallery = dict(dataset_of(cfg.train_dataloader))
     gallery['ann_file'] = dataset_of(told.get('train_dataloader')).get(
-        'ann_file', gallery['ann_file'])
+        'ann_file', gallery['ann_file']
+    )
     query = dataset_of(cfg.test_dataloader)
     pretrained = told.get('pretrained') or {}
     output = metric.output()
-    common = dict(dataset=settings.dataset, num_queries=len(metric.labels),
-                  num_classes=metric.probabilities.shape[1],
-                  split=dict(gallery=Path(gallery['ann_file']).name,
-                             query=Path(query['ann_file']).name))
+    common = dict(
+        dataset=settings.dataset,
+        num_queries=len(metric.labels),
+        num_classes=metric.probabilities.shape[1],
+        split=dict(gallery=Path(gallery['ann_file']).name, query=Path(query['ann_file']).name),
+    )
     own = dict(
-        protocol=protocol, version=1, subject=subject, kind='encoder', checkpoint=checkpoint,
+        protocol=protocol,
+        version=1,
+        subject=subject,
+        kind='encoder',
+        checkpoint=checkpoint,
         checkpoint_hash=None if checkpoint is None else checkpoint_hash(checkpoint),
-        seed=(told.get('randomness') or {}).get('seed', seed), bn_batches=0,
+        seed=(told.get('randomness') or {}).get('seed', seed),
+        bn_batches=0,
         views=describe_views(query['pipeline']),
-        options=dict(pretrained=pretrained.get('checkpoint'),
-                     pretrained_hash=pretrained.get('hash'), epoch=meta.get('epoch')))
+        options=dict(
+            pretrained=pretrained.get('checkpoint'),
+            pretrained_hash=pretrained.get('hash'),
+            epoch=meta.get('epoch'),
+        ),
+    )
     if not (cfg.model.get('data_preprocessor') or {}).get('normalize_test', True):
         own['options']['normalize_test'] = False  # a fault of a released test, asked for
     records, count = [], None
@@ -293,8 +366,15 @@ def classification_records(cfg: Config, metric: Any, *, trained: Config | None, 
         records, count = _baseline_records(cfg, gallery, query, own, common, seed, output.chance)
     elif os.path.isfile(gallery['ann_file']):
         count = len(_labels(gallery)[0])
-    records.append(make_record(output, num_gallery=count, **own, **common,
-                               unreadable=dict(gallery=[], query=unreadable)))
+    records.append(
+        make_record(
+            output,
+            num_gallery=count,
+            **own,
+            **common,
+            unreadable=dict(gallery=[], query=unreadable),
+        )
+    )
     records[-1]['warnings'] += closeness_warnings(records).get(subject, [])
     return records
 
@@ -309,27 +389,55 @@ def _baseline_records(cfg, gallery, query, own, common, seed, chance):
     if not os.path.isfile(gallery['ann_file']):
         raise FileNotFoundError(
             f'the training list {gallery["ann_file"]!r} is not there, and baselines need it: set '
-            'train_dataloader.dataset.ann_file, or leave them out with --no-baselines')
+            'train_dataloader.dataset.ann_file, or leave them out with --no-baselines'
+        )
     pipeline = _centre_pipeline(pipeline_of(cfg.test_dataloader))
     makers = baselines_for(query.get('modality', 'RGB'))
-    sets = {role: extract_many(
-        [], makers, build_dataset(dict(config, pipeline=pipeline)), pipeline,
-        what=f'{role} (baselines)', batch_size=8,
-        num_workers=cfg.test_dataloader.get('num_workers', 0), max_bad_share=0.05)
-        for role, config in (('gallery', gallery), ('query', query))}
+    sets = {
+        role: extract_many(
+            [],
+            makers,
+            build_dataset(dict(config, pipeline=pipeline)),
+            pipeline,
+            what=f'{role} (baselines)',
+            batch_size=8,
+            num_workers=cfg.test_dataloader.get('num_workers', 0),
+            max_bad_share=0.05,
+        )
+        for role, config in (('gallery', gallery), ('query', query))
+    }
     labels = [sets[role][0].labels for role in ('gallery', 'query')]
     nobody = dict(own, kind='baseline', checkpoint=None, checkpoint_hash=None, seed=seed)
-    common = dict(common, num_gallery=len(labels[0]), num_queries=len(labels[1]),
-                  unreadable={role: sets[role][0].unreadable for role in sets})
-    records = [make_record(
-        ProtocolOutput(dict(top1=majority_top1(*labels)), dict(top1=chance['top1'])),
-        **dict(nobody, subject='majority class', options={}), **common)]
+    common = dict(
+        common,
+        num_gallery=len(labels[0]),
+        num_queries=len(labels[1]),
+        unreadable={role: sets[role][0].unreadable for role in sets},
+    )
+    records = [
+        make_record(
+            ProtocolOutput(dict(top1=majority_top1(*labels)), dict(top1=chance['top1'])),
+            **dict(nobody, subject='majority class', options={}),
+            **common,
+        )
+    ]
     probe = get_protocol('linear/cached')
     for name, column, other in zip(makers, sets['gallery'], sets['query']):
         output = probe(column.features, labels[0], other.features, labels[1], seed=seed)
-        records.append(make_record(output, **dict(
-            nobody, subject=name, protocol=probe.name, version=probe.version, options={},
-            views=describe_views(pipeline)), **common))
+        records.append(
+            make_record(
+                output,
+                **dict(
+                    nobody,
+                    subject=name,
+                    protocol=probe.name,
+                    version=probe.version,
+                    options={},
+                    views=describe_views(pipeline),
+                ),
+                **common,
+            )
+        )
     return records, len(labels[0])
 
 
@@ -337,7 +445,12 @@ def _centre_pipeline(pipeline):
     """One small view of the frames that the test looks at: baselines are maps of 16 x 16."""
     sample = next(step for step in pipeline if step['type'] == 'SampleWindow')
     window = {key: sample[key] for key in ('num_frames', 'stride', 'short') if key in sample}
-    return [dict(type='VideoInit'), dict(type='SampleWindow', mode='center', **window),
-            dict(type='DecodeFrames'), dict(type='Resize', scale=(-1, 64)),
-            dict(type='CenterCrop', crop_size=64), dict(type='FormatShape', input_format='NCTHW'),
-            dict(type='PackActionInputs')]
+    return [
+        dict(type='VideoInit'),
+        dict(type='SampleWindow', mode='center', **window),
+        dict(type='DecodeFrames'),
+        dict(type='Resize', scale=(-1, 64)),
+        dict(type='CenterCrop', crop_size=64),
+        dict(type='FormatShape', input_format='NCTHW'),
+        dict(type='PackActionInputs'),
+    ]

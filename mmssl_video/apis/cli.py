@@ -88,8 +88,9 @@ class ConfigOptions(DictAction):
         for pair in values:
             key, equals, text = pair.partition('=')
             if not equals or not key:
-                raise ValueError(f'{option_string} takes KEY=VALUE, such as model.pred_steps=4, '
-                                 f'not {pair!r}')
+                raise ValueError(
+                    f'{option_string} takes KEY=VALUE, such as model.pred_steps=4, not {pair!r}'
+                )
             where = f'{option_string} {key}'
             if 'dict(' in text or '{' in text:
                 options[key] = config_from_text(f'value = {text}', where)['value']
@@ -101,12 +102,16 @@ class ConfigOptions(DictAction):
         setattr(namespace, self.dest, options)
 
 
-def parse_launched(parser: argparse.ArgumentParser,
-                   argv: list[str] | None = None) -> argparse.Namespace:
+def parse_launched(
+    parser: argparse.ArgumentParser, argv: list[str] | None = None
+) -> argparse.Namespace:
     """Parse the command line of a tool that several processes may run; sets ``LOCAL_RANK``."""
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
-                        help='how several processes are started (the dist and slurm scripts set '
-                        'it)')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='how several processes are started (the dist and slurm scripts set it)',
+    )
     parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.local_rank is not None:

@@ -29,24 +29,47 @@ STRENGTHS = (0, 4, 8, 12, 16)
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Arguments of ``tools/analyse_similarity.py``."""
     parser = argparse.ArgumentParser(
-        prog='analyse_similarity.py', description='Draw how alike clips look to encoders: against '
+        prog='analyse_similarity.py',
+        description='Draw how alike clips look to encoders: against '
         'their distance in time, within and across videos, and under temporal augmentation of '
         'growing strength (SSTL, Figures 1 and 2).',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
-    parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT',
-                        help="checkpoints, or the word random (with --encoder-config)")
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
+    )
+    parser.add_argument(
+        'checkpoints',
+        nargs='+',
+        metavar='CHECKPOINT',
+        help='checkpoints, or the word random (with --encoder-config)',
+    )
     parser.add_argument('--videos', required=True, metavar='LIST', help='list file of the videos')
-    parser.add_argument('--root', help='folder that its paths start from (default: that of the '
-                        'list)')
-    parser.add_argument('--out', default='similarity.png',
-                        help='PNG to write; the figures go beside it as .json')
+    parser.add_argument(
+        '--root', help='folder that its paths start from (default: that of the list)'
+    )
+    parser.add_argument(
+        '--out', default='similarity.png', help='PNG to write; the figures go beside it as .json'
+    )
     parser.add_argument('--encoder-config', help='config of the encoders, instead of their own')
-    parser.add_argument('--num-clips', type=cli.whole(2), default=10, metavar='K',
-                        help='clips of a video, at equal distances (40 in the paper)')
-    parser.add_argument('--strengths', type=cli.whole(0), nargs='+', default=list(STRENGTHS),
-                        metavar='E', help='extra frames that augmentation may drop')
-    parser.add_argument('--max-videos', type=cli.whole(2), metavar='N',
-                        help='use the first N videos of a random order only')
+    parser.add_argument(
+        '--num-clips',
+        type=cli.whole(2),
+        default=10,
+        metavar='K',
+        help='clips of a video, at equal distances (40 in the paper)',
+    )
+    parser.add_argument(
+        '--strengths',
+        type=cli.whole(0),
+        nargs='+',
+        default=list(STRENGTHS),
+        metavar='E',
+        help='extra frames that augmentation may drop',
+    )
+    parser.add_argument(
+        '--max-videos',
+        type=cli.whole(2),
+        metavar='N',
+        help='use the first N videos of a random order only',
+    )
     parser.add_argument('--seed', type=cli.seed, default=0, help='seed of all draws')
     parser.add_argument('--device', help='where to run (default: the GPU where there is one)')
     return parser.parse_args(argv)
@@ -57,11 +80,21 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     if Path(args.out).suffix.lower() != '.png' or Path(args.out).is_dir():
         raise ValueError(f'--out {args.out} must name a .png file')
-    encoders = [build_encoder(path, args.encoder_config, args.seed, args.device)
-                for path in args.checkpoints]
+    encoders = [
+        build_encoder(path, args.encoder_config, args.seed, args.device)
+        for path in args.checkpoints
+    ]
     root = str(Path(args.videos).parent) if args.root is None else args.root
-    analyse_similarity(encoders, args.videos, root, args.out, num_clips=args.num_clips,
-                       strengths=args.strengths, max_videos=args.max_videos, seed=args.seed)
+    analyse_similarity(
+        encoders,
+        args.videos,
+        root,
+        args.out,
+        num_clips=args.num_clips,
+        strengths=args.strengths,
+        max_videos=args.max_videos,
+        seed=args.seed,
+    )
     print(f'the figure is {args.out}')
 
 
@@ -74,18 +107,28 @@ def augmented_pipeline(config, strength: int) -> list[dict]:
     """
     pipeline = view_pipeline(config, num_windows=1)
     length, dropped = pipeline[1]['num_frames'], strength // 3
-    steps = [dict(pipeline[0]), dict(pipeline[1], num_frames=length + strength),
-             dict(type='RepeatClips', times=2),
-             dict(type='PlaybackRateDistortion', max_dropped=strength - dropped),
-             dict(type='TemporalRandomDropout', num_dropped=dropped),
-             dict(type='TemporalRandomCrop', num_frames=length)]
+    steps = [
+        dict(pipeline[0]),
+        dict(pipeline[1], num_frames=length + strength),
+        dict(type='RepeatClips', times=2),
+        dict(type='PlaybackRateDistortion', max_dropped=strength - dropped),
+        dict(type='TemporalRandomDropout', num_dropped=dropped),
+        dict(type='TemporalRandomCrop', num_frames=length),
+    ]
     return [*steps, *map(dict, pipeline[2:])]
 
 
-def analyse_similarity(encoders: Sequence[Encoder], ann_file: str, videos: str = '',
-                       out: str | Path = 'similarity.png', *, num_clips: int = 10,
-                       strengths: Sequence[int] = STRENGTHS, max_videos: int | None = None,
-                       seed: int = 0) -> dict[str, dict]:
+def analyse_similarity(
+    encoders: Sequence[Encoder],
+    ann_file: str,
+    videos: str = '',
+    out: str | Path = 'similarity.png',
+    *,
+    num_clips: int = 10,
+    strengths: Sequence[int] = STRENGTHS,
+    max_videos: int | None = None,
+    seed: int = 0,
+) -> dict[str, dict]:
     """Similarities of clips as encoders see them; draws the figure and writes its numbers.
 
     All encoders see the same frames; these, and the blocks and the size, are those that the first
@@ -113,14 +156,20 @@ def analyse_similarity(encoders: Sequence[Encoder], ann_file: str, videos: str =
     pipelines = [view_pipeline(encoder.config, num_clips) for encoder in encoders]
     for encoder, pipeline in zip(encoders, pipelines):
         if pipeline != pipelines[0]:
-            raise ValueError(f'{encoder.name} was trained on other frames than {encoders[0].name}: '
-                             'analyse them one by one')
+            raise ValueError(
+                f'{encoder.name} was trained on other frames than {encoders[0].name}: '
+                'analyse them one by one'
+            )
     num_blocks = num_blocks_of(pipelines[0])
 
     def features(pipeline):
         """Index, features by encoder and what is known of each video that can be read."""
-        steps = [dict(step, meta_keys=('window_starts', 'total_frames'))
-                 if step['type'] == 'PackActionInputs' else dict(step) for step in pipeline]
+        steps = [
+            dict(step, meta_keys=('window_starts', 'total_frames'))
+            if step['type'] == 'PackActionInputs'
+            else dict(step)
+            for step in pipeline
+        ]
         dataset = VideoListDataset(ann_file, steps, dict(video=videos), test_mode=True, seed=seed)
         order = np.random.default_rng(seed).permutation(len(dataset))[:max_videos]
         for index in np.sort(order).tolist():
@@ -132,9 +181,17 @@ def analyse_similarity(encoders: Sequence[Encoder], ann_file: str, videos: str =
                 unreadable[index] = str(error)
                 continue
             windows = as_windows(sample['inputs'], num_blocks)
-            yield index, [torch.cat([encoder.extract(part) for part in windows.split(8)]).cpu()
-                          .double().numpy() for encoder in encoders], sample[
-                              'data_samples'].metainfo
+            yield (
+                index,
+                [
+                    torch.cat([encoder.extract(part) for part in windows.split(8)])
+                    .cpu()
+                    .double()
+                    .numpy()
+                    for encoder in encoders
+                ],
+                sample['data_samples'].metainfo,
+            )
 
     unreadable, short = {}, []
     span = (pipelines[0][1]['num_frames'] - 1) * pipelines[0][1]['stride'] + 1
@@ -145,12 +202,17 @@ def analyse_similarity(encoders: Sequence[Encoder], ann_file: str, videos: str =
             continue
         for rows, mine in zip(clips, found):
             rows.append((mine, (info['window_starts'] + span / 2) / info['total_frames']))
-    pairs = {strength: [[float(cosines(mine[:1], mine[1:])[0, 0]) for mine in found]
-                        for _, found, _ in features(augmented_pipeline(
-                            encoders[0].config, strength))] for strength in sorted(set(strengths))}
-    for what, left_out in (('unreadable', list(unreadable.values())),
-                           (f'no longer than a clip of {span} frames',
-                            [f'number {i + 1} of the list' for i in short])):
+    pairs = {
+        strength: [
+            [float(cosines(mine[:1], mine[1:])[0, 0]) for mine in found]
+            for _, found, _ in features(augmented_pipeline(encoders[0].config, strength))
+        ]
+        for strength in sorted(set(strengths))
+    }
+    for what, left_out in (
+        ('unreadable', list(unreadable.values())),
+        (f'no longer than a clip of {span} frames', [f'number {i + 1} of the list' for i in short]),
+    ):
         if left_out:
             print(f'{len(left_out)} videos are {what} and left out: {"; ".join(left_out[:5])}')
     results = {}
@@ -159,15 +221,20 @@ def analyse_similarity(encoders: Sequence[Encoder], ann_file: str, videos: str =
         curve = []
         for strength, values in pairs.items():
             mean, interval = mean_and_interval([each[number] for each in values])
-            curve.append(dict(strength=strength, similarity=mean, interval=interval,
-                              clips=len(values)))
+            curve.append(
+                dict(strength=strength, similarity=mean, interval=interval, clips=len(values))
+            )
         results[name] = dict(
-            strength=curve, distance=against_distance(clips[number]),
-            videos=within_and_across([rows for rows, _ in clips[number]], seed))
+            strength=curve,
+            distance=against_distance(clips[number]),
+            videos=within_and_across([rows for rows, _ in clips[number]], seed),
+        )
         same, other = (np.mean(values) for values in results[name]['videos'].values())
-        print(f'{name}: augmented views ' + ', '.join(
-            f'e={point["strength"]} {point["similarity"]:.3f}' for point in curve)
-            + f'; same video {same:.3f}, another video {other:.3f}')
+        print(
+            f'{name}: augmented views '
+            + ', '.join(f'e={point["strength"]} {point["similarity"]:.3f}' for point in curve)
+            + f'; same video {same:.3f}, another video {other:.3f}'
+        )
     draw_similarities(results, out)
     Path(out).with_suffix('.json').write_text(json.dumps(results, indent=1), encoding='utf-8')
     return results
@@ -175,5 +242,7 @@ def analyse_similarity(encoders: Sequence[Encoder], ann_file: str, videos: str =
 
 def _unique(names: Sequence[str]) -> list[str]:
     """Names, numbered where one occurs twice."""
-    return [name if names.count(name) == 1 else f'{name} ({names[:i].count(name) + 1})'
-            for i, name in enumerate(names)]
+    return [
+        name if names.count(name) == 1 else f'{name} ({names[:i].count(name) + 1})'
+        for i, name in enumerate(names)
+    ]

@@ -40,8 +40,15 @@ class Encoder:
         seed: Seed of random weights.
     """
 
-    def __init__(self, model: nn.Module, config: Config, name: str, checkpoint: str | None = None,
-                 checkpoint_hash: str | None = None, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        config: Config,
+        name: str,
+        checkpoint: str | None = None,
+        checkpoint_hash: str | None = None,
+        seed: int | None = None,
+    ) -> None:
         self.model = model.eval()
         self.config, self.name = config, name
         self.checkpoint, self.checkpoint_hash, self.seed = checkpoint, checkpoint_hash, seed
@@ -70,8 +77,9 @@ class Encoder:
         return self.extract_levels(inputs)['context']
 
     @torch.no_grad()
-    def extract_levels(self, inputs: Tensor, levels: Sequence[str] = ('context',)
-                       ) -> dict[str, Tensor]:
+    def extract_levels(
+        self, inputs: Tensor, levels: Sequence[str] = ('context',)
+    ) -> dict[str, Tensor]:
         """Features of windows at several levels, by one forward pass.
 
         - ``context``: what the recognizer's ``extract_feat`` gives. Maps (as mmaction2's
@@ -99,8 +107,10 @@ class Encoder:
         if set(levels) - {'context'}:
             backbone = getattr(self.model, 'backbone', None)
             if backbone is None:
-                raise ValueError(f'{self.name} has no feature level {", ".join(levels)}: a '
-                                 f'{type(self.model).__name__} has no backbone')
+                raise ValueError(
+                    f'{self.name} has no feature level {", ".join(levels)}: a '
+                    f'{type(self.model).__name__} has no backbone'
+                )
             hook = backbone.register_forward_hook(lambda module, args, out: calls.append(out))
         try:
             found = self.model.extract_feat(data['inputs'])
@@ -108,8 +118,10 @@ class Encoder:
             if hook is not None:
                 hook.remove()
         if hook is not None and len(calls) != 1:
-            raise ValueError(f'{self.name} has no feature level {", ".join(levels)}: extract_feat '
-                             f'of {type(self.model).__name__} runs its backbone {len(calls)} times')
+            raise ValueError(
+                f'{self.name} has no feature level {", ".join(levels)}: extract_feat '
+                f'of {type(self.model).__name__} runs its backbone {len(calls)} times'
+            )
         if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict):
             found = found[0]  # mmaction2's recognizers give arguments of the head as well
         rows = dict(context=self._pooled(found, len(inputs)).mean(1))
@@ -119,11 +131,14 @@ class Encoder:
         if 'projection' in levels:
             projector = getattr(self.model, 'projector', None)
             if projector is None:
-                raise ValueError(f'{self.name} has no feature level projection: its '
-                                 f'{type(self.model).__name__} has no projector, or the checkpoint '
-                                 'holds no weights of one')
-            rows['projection'] = projector(blocks.flatten(0, 1)).float().unflatten(
-                0, blocks.shape[:2]).mean(1)
+                raise ValueError(
+                    f'{self.name} has no feature level projection: its '
+                    f'{type(self.model).__name__} has no projector, or the checkpoint '
+                    'holds no weights of one'
+                )
+            rows['projection'] = (
+                projector(blocks.flatten(0, 1)).float().unflatten(0, blocks.shape[:2]).mean(1)
+            )
         return {level: rows[level] for level in levels}
 
     def _pooled(self, found, windows):
@@ -131,15 +146,25 @@ class Encoder:
         if isinstance(found, (list, tuple)):
             return torch.cat([self._pooled(part, windows) for part in found], dim=2)
         if len(found) % windows:
-            raise ValueError(f'{self.name} gives {len(found)} features for {windows} windows: '
-                             f'extract_feat of {type(self.model).__name__} must give the same '
-                             'number for each')
-        return found.float().flatten(2).mean(2).unflatten(0, (windows, -1)) if (
-            found.ndim > 2) else found.float().unflatten(0, (windows, -1))
+            raise ValueError(
+                f'{self.name} gives {len(found)} features for {windows} windows: '
+                f'extract_feat of {type(self.model).__name__} must give the same '
+                'number for each'
+            )
+        return (
+            found.float().flatten(2).mean(2).unflatten(0, (windows, -1))
+            if (found.ndim > 2)
+            else found.float().unflatten(0, (windows, -1))
+        )
 
 
-def build_encoder(checkpoint: str | Path, encoder_config: str | Path | Config | None = None,
-                  seed: int = 0, device: str | None = None, name: str | None = None) -> Encoder:
+def build_encoder(
+    checkpoint: str | Path,
+    encoder_config: str | Path | Config | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    name: str | None = None,
+) -> Encoder:
     """Build the encoder of a checkpoint, or an untrained one.
 
     Args:
@@ -161,13 +186,18 @@ def build_encoder(checkpoint: str | Path, encoder_config: str | Path | Config | 
     """
     is_random = str(checkpoint) == 'random'
     if is_random and encoder_config is None:
-        raise ValueError("the checkpoint 'random' needs a config that says which encoder: add "
-                         '--encoder-config with any pre-training config, such as '
-                         'configs/memdpc_demo.py')
+        raise ValueError(
+            "the checkpoint 'random' needs a config that says which encoder: add "
+            '--encoder-config with any pre-training config, such as '
+            'configs/memdpc_demo.py'
+        )
     device = _device(device)
     contents = None if is_random else load_checkpoint_file(checkpoint)
-    config = _config(encoder_config) if encoder_config is not None else config_from_checkpoint(
-        contents, str(checkpoint))
+    config = (
+        _config(encoder_config)
+        if encoder_config is not None
+        else config_from_checkpoint(contents, str(checkpoint))
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _build(config, encoder_config if encoder_config is not None else checkpoint)
@@ -186,18 +216,26 @@ def build_encoder(checkpoint: str | Path, encoder_config: str | Path | Config | 
                 else:
                     model.projector = None  # random weights must not pass for the checkpoint's
             load_encoder(model, weights, str(checkpoint), tuple(parts))
-        encoder = Encoder(model, config, name or Path(checkpoint).name, str(checkpoint),
-                          checkpoint_hash(checkpoint))
+        encoder = Encoder(
+            model,
+            config,
+            name or Path(checkpoint).name,
+            str(checkpoint),
+            checkpoint_hash(checkpoint),
+        )
     model.requires_grad_(False).to(device)
     untracked = sum(not norm.track_running_stats for norm in _norms(model))
     if untracked and is_main_process():
-        print(f'note: {untracked} BatchNorm layers of {encoder.name} keep no running statistics, '
-              'so a feature depends on the other windows of its batch')
+        print(
+            f'note: {untracked} BatchNorm layers of {encoder.name} keep no running statistics, '
+            'so a feature depends on the other windows of its batch'
+        )
     return encoder
 
 
-def calibrate_batchnorm(encoder: Encoder, batches: Iterable[dict], num_batches: int,
-                        num_blocks: int | None = None) -> int:
+def calibrate_batchnorm(
+    encoder: Encoder, batches: Iterable[dict], num_batches: int, num_blocks: int | None = None
+) -> int:
     """Replace BatchNorm's running statistics by those of unlabelled clips, in place.
 
     An untrained encoder has running statistics 0 and 1, which no data ever gave it; with the
@@ -222,8 +260,10 @@ def calibrate_batchnorm(encoder: Encoder, batches: Iterable[dict], num_batches: 
     norms = [norm for norm in _norms(encoder.model) if norm.track_running_stats]
     if not norms:
         if is_main_process():
-            print(f'note: {encoder.name} has no BatchNorm layer with running statistics: there is '
-                  'nothing to calibrate')
+            print(
+                f'note: {encoder.name} has no BatchNorm layer with running statistics: there is '
+                'nothing to calibrate'
+            )
         return 0
     num_blocks = num_blocks or num_blocks_of(find_pipeline(encoder.config))
     momenta = [norm.momentum for norm in norms]
@@ -245,8 +285,10 @@ def calibrate_batchnorm(encoder: Encoder, batches: Iterable[dict], num_batches: 
             norm.momentum = momentum
             norm.eval()
     if not used:
-        raise ValueError('BatchNorm cannot be calibrated on no batch: num_batches must be at least '
-                         '1 and the list must name a video')
+        raise ValueError(
+            'BatchNorm cannot be calibrated on no batch: num_batches must be at least '
+            '1 and the list must name a video'
+        )
     encoder.name += ', BN calibrated'
     encoder.bn_batches = used
     return used
@@ -291,9 +333,11 @@ def _without_weights(config):
     """A model's config without places to load weights from."""
     if isinstance(config, dict):
         # mmaction2's 3D networks inflate 2D weights unless pretrained is None
-        return {key: None if key == 'pretrained' else _without_weights(value)
-                for key, value in config.items()
-                if not (key == 'init_cfg' and 'Pretrained' in str(value))}
+        return {
+            key: None if key == 'pretrained' else _without_weights(value)
+            for key, value in config.items()
+            if not (key == 'init_cfg' and 'Pretrained' in str(value))
+        }
     if isinstance(config, (list, tuple)):
         return type(config)(_without_weights(value) for value in config)
     return config
@@ -318,8 +362,10 @@ def _device(name):
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f'there is no device {str(name)!r} here; name one such as cpu or cuda:0 '
-                         f'({str(error).splitlines()[0]})') from None
+        raise ValueError(
+            f'there is no device {str(name)!r} here; name one such as cpu or cuda:0 '
+            f'({str(error).splitlines()[0]})'
+        ) from None
 
 
 def _config(source):
@@ -331,8 +377,10 @@ def _config(source):
 def _build(config, source):
     model = config.get('model')
     if not isinstance(model, dict) or 'type' not in model:
-        raise ValueError(f'the config of {source} has no model to build an encoder from: give a '
-                         'pre-training config, such as configs/memdpc_demo.py')
+        raise ValueError(
+            f'the config of {source} has no model to build an encoder from: give a '
+            'pre-training config, such as configs/memdpc_demo.py'
+        )
     init_default_scope('mmaction')
     return MODELS.build(ConfigDict(model))
 
@@ -340,5 +388,6 @@ def _build(config, source):
 def _norms(model):
     """BatchNorm layers of the encoder proper; those of predictors take no part in features."""
     parts = [getattr(model, name, None) for name in ('backbone', 'neck')]
-    return [m for part in parts if part is not None for m in part.modules()
-            if isinstance(m, _BatchNorm)]
+    return [
+        m for part in parts if part is not None for m in part.modules() if isinstance(m, _BatchNorm)
+    ]

@@ -87,8 +87,12 @@ class FeatureSet:
         rows = [np.arange(ends[i] - self.counts[i], ends[i]) for i in chosen]
         return FeatureSet(
             self.features[np.concatenate(rows) if rows else []],
-            np.array(kept, dtype=np.int64), [self.names[i] for i in chosen], self.windows[chosen],
-            self.protocol, bad)
+            np.array(kept, dtype=np.int64),
+            [self.names[i] for i in chosen],
+            self.windows[chosen],
+            self.protocol,
+            bad,
+        )
 
     def save(self, path: str | Path) -> None:
         """Write an ``.npz`` without pickled objects; ``protocol`` and ``unreadable`` are JSON."""
@@ -96,24 +100,45 @@ class FeatureSet:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open('wb') as file:  # a path without .npz would get another name
             np.savez_compressed(
-                file, features=self.features, labels=self.labels, windows=self.windows,
-                names=np.array(self.names, dtype=np.str_), protocol=json.dumps(self.protocol),
-                unreadable=json.dumps(self.unreadable))
+                file,
+                features=self.features,
+                labels=self.labels,
+                windows=self.windows,
+                names=np.array(self.names, dtype=np.str_),
+                protocol=json.dumps(self.protocol),
+                unreadable=json.dumps(self.unreadable),
+            )
 
     @classmethod
     def load(cls, path: str | Path) -> FeatureSet:
         """Read what :meth:`save` wrote."""
         with np.load(path, allow_pickle=False) as file:
-            return cls(file['features'], file['labels'], file['names'].tolist(), file['windows'],
-                       json.loads(str(file['protocol'])),
-                       [tuple(pair) for pair in json.loads(str(file['unreadable']))])
+            return cls(
+                file['features'],
+                file['labels'],
+                file['names'].tolist(),
+                file['windows'],
+                json.loads(str(file['protocol'])),
+                [tuple(pair) for pair in json.loads(str(file['unreadable']))],
+            )
 
 
-def extract_features(encoder: Encoder, data: Any, *, num_windows: int | None = None,
-                     batch_size: int = 8, window_batch: int = 16, num_workers: int = 0,
-                     on_error: str = 'skip', max_bad_share: float = 1.0, progress: bool = True,
-                     root: str | Path | None = None, feature: str = 'context',
-                     clips: str = 'mean', **sampling: Any) -> FeatureSet:
+def extract_features(
+    encoder: Encoder,
+    data: Any,
+    *,
+    num_windows: int | None = None,
+    batch_size: int = 8,
+    window_batch: int = 16,
+    num_workers: int = 0,
+    on_error: str = 'skip',
+    max_bad_share: float = 1.0,
+    progress: bool = True,
+    root: str | Path | None = None,
+    feature: str = 'context',
+    clips: str = 'mean',
+    **sampling: Any,
+) -> FeatureSet:
     """Features of videos: by default the mean over windows of the encoder's pooled context.
 
     When ``torch.distributed`` is initialised, processes share the batches and every process
@@ -154,20 +179,34 @@ def extract_features(encoder: Encoder, data: Any, *, num_windows: int | None = N
         RuntimeError: Too many unreadable videos.
     """
     if feature not in FEATURES or clips not in ('mean', 'each'):
-        raise ValueError(f"feature must be one of {', '.join(FEATURES)} and clips 'mean' or "
-                         f"'each', got {feature!r} and {clips!r}")
+        raise ValueError(
+            f"feature must be one of {', '.join(FEATURES)} and clips 'mean' or "
+            f"'each', got {feature!r} and {clips!r}"
+        )
     dataset, pipeline, loader = _dataset(encoder, data, num_windows, root, sampling)
     options = dict(batch_size=batch_size, num_workers=num_workers)
     options.update(loader)
-    return extract_needs([encoder], {}, dataset, pipeline, [(feature, clips)],
-                         window_batch=window_batch, on_error=on_error,
-                         max_bad_share=max_bad_share, progress=progress,
-                         **options)[0][feature, clips]
+    return extract_needs(
+        [encoder],
+        {},
+        dataset,
+        pipeline,
+        [(feature, clips)],
+        window_batch=window_batch,
+        on_error=on_error,
+        max_bad_share=max_bad_share,
+        progress=progress,
+        **options,
+    )[0][feature, clips]
 
 
-def extract_many(encoders: Sequence[Encoder],
-                 baselines: dict[str, Callable[[Tensor, dict], Tensor]], dataset: Dataset,
-                 pipeline: Sequence[dict], **options: Any) -> list[FeatureSet]:
+def extract_many(
+    encoders: Sequence[Encoder],
+    baselines: dict[str, Callable[[Tensor, dict], Tensor]],
+    dataset: Dataset,
+    pipeline: Sequence[dict],
+    **options: Any,
+) -> list[FeatureSet]:
     """One feature a video, the mean context, by several encoders and trivial baselines.
 
     Args, raises: see :func:`extract_needs`.
@@ -176,16 +215,27 @@ def extract_many(encoders: Sequence[Encoder],
         One per encoder, then one per baseline.
     """
     need = ('context', 'mean')
-    return [found[need] for found in extract_needs(encoders, baselines, dataset, pipeline, [need],
-                                                   **options)]
+    return [
+        found[need]
+        for found in extract_needs(encoders, baselines, dataset, pipeline, [need], **options)
+    ]
 
 
-def extract_needs(encoders: Sequence[Encoder],
-                  baselines: dict[str, Callable[[Tensor, dict], Tensor]], dataset: Dataset,
-                  pipeline: Sequence[dict], needs: Sequence[tuple[str, str]], *,
-                  batch_size: int = 8, num_workers: int = 0, window_batch: int = 16,
-                  on_error: str = 'skip', max_bad_share: float = 1.0, progress: bool = True,
-                  what: str = 'videos') -> list[dict[tuple[str, str], FeatureSet]]:
+def extract_needs(
+    encoders: Sequence[Encoder],
+    baselines: dict[str, Callable[[Tensor, dict], Tensor]],
+    dataset: Dataset,
+    pipeline: Sequence[dict],
+    needs: Sequence[tuple[str, str]],
+    *,
+    batch_size: int = 8,
+    num_workers: int = 0,
+    window_batch: int = 16,
+    on_error: str = 'skip',
+    max_bad_share: float = 1.0,
+    progress: bool = True,
+    what: str = 'videos',
+) -> list[dict[tuple[str, str], FeatureSet]]:
     """Features by several encoders and trivial baselines, reading every video once.
 
     Args:
@@ -212,9 +262,10 @@ def extract_needs(encoders: Sequence[Encoder],
     # Whole batches are dealt to processes: the make-up of a batch, and with it every rounding (and
     # every batch statistic), does not depend on how many processes there are.
     batches = list(torch.arange(len(dataset)).split(batch_size))
-    mine = [batch.tolist() for batch in batches[get_rank()::get_world_size()]]
-    loader = DataLoader(Guarded(dataset), batch_sampler=mine, num_workers=num_workers,
-                        collate_fn=list)
+    mine = [batch.tolist() for batch in batches[get_rank() :: get_world_size()]]
+    loader = DataLoader(
+        Guarded(dataset), batch_sampler=mine, num_workers=num_workers, collate_fn=list
+    )
     bar = Progress(what, sum(map(len, mine)), progress and is_main_process())
     found = []
     for items in loader:
@@ -231,16 +282,25 @@ def extract_needs(encoders: Sequence[Encoder],
             item['windows'] = len(views)
         found += items
         bar.step(len(items), bad=len(items) - len(good))
-    gathered = sorted((item for part in all_gather_object(found) for item in part),
-                      key=lambda item: item['index'])
+    gathered = sorted(
+        (item for part in all_gather_object(found) for item in part), key=lambda item: item['index']
+    )
     good = [item for item in gathered if 'reason' not in item]
     unreadable = [(item['name'], item['reason']) for item in gathered if 'reason' in item]
     _report_unreadable(unreadable, len(gathered), max_bad_share, what)
     labels = np.array([item['label'] for item in good], dtype=np.int64)
     counts = np.array([item['windows'] for item in good], dtype=np.int64)
     views = describe_views(pipeline)
-    makers = [dict(encoder=e.name, checkpoint=e.checkpoint, checkpoint_hash=e.checkpoint_hash,
-                   seed=e.seed, views=views) for e in encoders]
+    makers = [
+        dict(
+            encoder=e.name,
+            checkpoint=e.checkpoint,
+            checkpoint_hash=e.checkpoint_hash,
+            seed=e.seed,
+            views=views,
+        )
+        for e in encoders
+    ]
     makers += [dict(baseline=name, views=views) for name in baselines]
     names = [item['name'] for item in good]
     results = []
@@ -249,8 +309,13 @@ def extract_needs(encoders: Sequence[Encoder],
         for feature, clips in needs:
             made_as = dict(feature=feature, clips=clips) if i < len(encoders) else {}
             results[-1][feature, clips] = FeatureSet(
-                np.concatenate([item['features'][i][feature, clips] for item in good]), labels,
-                names, counts, dict(maker, **made_as), unreadable)
+                np.concatenate([item['features'][i][feature, clips] for item in good]),
+                labels,
+                names,
+                counts,
+                dict(maker, **made_as),
+                unreadable,
+            )
     return results
 
 
@@ -261,11 +326,18 @@ def build_dataset(config: dict) -> Dataset:
     """
     config = dict(config)
     if 'pipeline' not in config:
-        raise ValueError('the dataset config has no pipeline: features need one that ends in '
-                         'PackActionInputs')
-    config.update(test_mode=True, pipeline=[
-        dict(step, meta_keys=(*step.get('meta_keys', ('img_shape',)), *FILE_INFO))
-        if step['type'] == 'PackActionInputs' else step for step in config['pipeline']])
+        raise ValueError(
+            'the dataset config has no pipeline: features need one that ends in PackActionInputs'
+        )
+    config.update(
+        test_mode=True,
+        pipeline=[
+            dict(step, meta_keys=(*step.get('meta_keys', ('img_shape',)), *FILE_INFO))
+            if step['type'] == 'PackActionInputs'
+            else step
+            for step in config['pipeline']
+        ],
+    )
     config.pop('on_error', None)
     init_default_scope('mmaction')
     return DATASETS.build(config)
@@ -281,15 +353,25 @@ def _features(encoders, baselines, windows, infos, needs, window_batch):
     columns = []
     for encoder in encoders:
         parts = [encoder.extract_levels(part, levels) for part in stacked.split(window_batch)]
-        by_level = {level: torch.cat([part[level].cpu() for part in parts]).split(counts)
-                    for level in levels}
-        columns.append([
-            {(level, clips): (by_level[level][i] if clips == 'each' else
-                              by_level[level][i].mean(0, keepdim=True)).numpy()
-             for level, clips in needs} for i in range(len(windows))])
+        by_level = {
+            level: torch.cat([part[level].cpu() for part in parts]).split(counts)
+            for level in levels
+        }
+        columns.append(
+            [
+                {
+                    (level, clips): (
+                        by_level[level][i]
+                        if clips == 'each'
+                        else by_level[level][i].mean(0, keepdim=True)
+                    ).numpy()
+                    for level, clips in needs
+                }
+                for i in range(len(windows))
+            ]
+        )
     for baseline in baselines.values():
-        rows = [baseline(as_frames(view), info)[None].numpy()
-                for view, info in zip(windows, infos)]
+        rows = [baseline(as_frames(view), info)[None].numpy() for view, info in zip(windows, infos)]
         columns.append([dict.fromkeys(needs, row) for row in rows])
     return [list(row) for row in zip(*columns)]
 
@@ -302,11 +384,12 @@ def _report_unreadable(unreadable, total, max_bad_share, what):
     if len(unreadable) == total:
         raise RuntimeError(f'none of the {total} {what} can be read: {names}{more}')
     if len(unreadable) > max_bad_share * total:
-        raise RuntimeError(f'{len(unreadable)} of {total} {what} cannot be read, more than the '
-                           f'allowed {max_bad_share:.0%} (max_bad_share): {names}{more}')
+        raise RuntimeError(
+            f'{len(unreadable)} of {total} {what} cannot be read, more than the '
+            f'allowed {max_bad_share:.0%} (max_bad_share): {names}{more}'
+        )
     if is_main_process():
-        print(f'{len(unreadable)} of {total} {what} cannot be read and are left out: '
-              f'{names}{more}')
+        print(f'{len(unreadable)} of {total} {what} cannot be read and are left out: {names}{more}')
 
 
 class Guarded(Dataset):
@@ -346,8 +429,7 @@ class _Videos(Dataset):
         return len(self.infos)
 
     def get_data_info(self, index):
-        return dict(self.infos[index], start_index=0, modality=self.modality,
-                    sample_idx=index)
+        return dict(self.infos[index], start_index=0, modality=self.modality, sample_idx=index)
 
     def __getitem__(self, index):
         return self.pipeline(self.get_data_info(index))
@@ -357,11 +439,14 @@ def _dataset(encoder, data, num_windows, root, sampling):
     """Dataset, pipeline and loader options for whatever the user gave."""
     if isinstance(data, dict):
         if num_windows is not None or sampling or root is not None:
-            raise ValueError('a dataset config says its windows (SampleWindow) and its folder '
-                             '(data_prefix) itself: num_windows, root and sampling options are '
-                             'for folders, lists and arrays')
-        loader = {k: data[k] for k in ('batch_size', 'num_workers') if 'dataset' in data
-                  and k in data}
+            raise ValueError(
+                'a dataset config says its windows (SampleWindow) and its folder '
+                '(data_prefix) itself: num_windows, root and sampling options are '
+                'for folders, lists and arrays'
+            )
+        loader = {
+            k: data[k] for k in ('batch_size', 'num_workers') if 'dataset' in data and k in data
+        }
         config = data.get('dataset', data)
         return build_dataset(config), config['pipeline'], loader
     pipeline = view_pipeline(encoder.config, num_windows, **sampling)
@@ -371,39 +456,55 @@ def _dataset(encoder, data, num_windows, root, sampling):
     if isinstance(data, (str, Path)):
         path = Path(data)
         if path.is_dir():  # classes are the folders in it
-            infos = [dict(filename=str(path / name), label=label)
-                     for name, label in scan_video_folder(path)[0]]
+            infos = [
+                dict(filename=str(path / name), label=label)
+                for name, label in scan_video_folder(path)[0]
+            ]
             return _Videos(infos, pipeline, kind['modality']), pipeline, {}
         elif path.suffix.lower() in VIDEO_SUFFIXES:
             data = [path]
         elif not path.is_file():
-            raise FileNotFoundError(f'{path} does not exist: give a folder of videos, a list file '
-                                    'or a video file')
+            raise FileNotFoundError(
+                f'{path} does not exist: give a folder of videos, a list file or a video file'
+            )
         else:
-            dataset = build_dataset(dict(
-                type='VideoListDataset', ann_file=str(path), pipeline=pipeline, **kind,
-                data_prefix=dict(video=str(path.parent if root is None else root))))
+            dataset = build_dataset(
+                dict(
+                    type='VideoListDataset',
+                    ann_file=str(path),
+                    pipeline=pipeline,
+                    **kind,
+                    data_prefix=dict(video=str(path.parent if root is None else root)),
+                )
+            )
             return dataset, pipeline, {}
     if not len(data):
         raise ValueError('there are no videos to extract features from: the list is empty')
     if all(isinstance(item, np.ndarray) for item in data):
         infos = [_frames(i, item) for i, item in enumerate(data)]
         # The frames are there: nothing to open, and decoding is picking them out.
-        pipeline = [dict(type='ArrayDecode') if step['type'] == 'DecodeFrames' else step
-                    for step in pipeline if step['type'] != 'VideoInit']
+        pipeline = [
+            dict(type='ArrayDecode') if step['type'] == 'DecodeFrames' else step
+            for step in pipeline
+            if step['type'] != 'VideoInit'
+        ]
     elif all(isinstance(item, (str, Path)) for item in data):
         infos = [dict(filename=str(path), label=-1) for path in data]
         for info in infos:
             if not Path(info['filename']).is_file():
                 raise FileNotFoundError(f'video {info["filename"]} does not exist')
     else:
-        raise ValueError('videos must be a folder, a list file, a list of video files, arrays of '
-                         'frames or a dataset config')
+        raise ValueError(
+            'videos must be a folder, a list file, a list of video files, arrays of '
+            'frames or a dataset config'
+        )
     return _Videos(infos, pipeline, kind['modality']), pipeline, {}
 
 
 def _frames(index, array):
     if array.ndim != 4 or array.shape[-1] != 3 or array.dtype != np.uint8 or not len(array):
-        raise ValueError(f'array {index} must hold frames [T, H, W, 3] in uint8 RGB, got '
-                         f'{list(array.shape)} {array.dtype}')
+        raise ValueError(
+            f'array {index} must hold frames [T, H, W, 3] in uint8 RGB, got '
+            f'{list(array.shape)} {array.dtype}'
+        )
     return dict(filename=f'array {index}', label=-1, array=array, total_frames=len(array))

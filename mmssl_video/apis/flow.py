@@ -17,26 +17,61 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog='extract_flow.py',
         description='Extract TV-L1 optical flow: FLOW/a/b.avi.flow.mp4, or a folder of JPEGs '
-                    'FLOW/a/b.avi.flow, for every video a/b.avi. Flow that is there, whole, is '
-                    'skipped; bad videos are named at the end, with exit code 1.',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument('sources', nargs='+', metavar='LIST_OR_FOLDER',
-                        help='list files (path and label in a line) or folders of videos')
-    parser.add_argument('--root', metavar='VIDEOS', help='folder that the paths of the lists start '
-                        'from; a single folder is its own')
+        'FLOW/a/b.avi.flow, for every video a/b.avi. Flow that is there, whole, is '
+        'skipped; bad videos are named at the end, with exit code 1.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument(
+        'sources',
+        nargs='+',
+        metavar='LIST_OR_FOLDER',
+        help='list files (path and label in a line) or folders of videos',
+    )
+    parser.add_argument(
+        '--root',
+        metavar='VIDEOS',
+        help='folder that the paths of the lists start from; a single folder is its own',
+    )
     parser.add_argument('--out', metavar='FLOW', required=True, help='folder to write')
-    parser.add_argument('--format', choices=['mp4', 'jpeg'], default='mp4',
-                        help='one packed file, or a folder of JPEGs, for each video')
-    parser.add_argument('--workers', type=cli.whole(1), default=_cores(), metavar='N',
-                        help='processes, each with one thread')
-    parser.add_argument('--bound', type=cli.whole(1, 1000), default=20, metavar='PIXELS',
-                        help='longer displacements are clipped to it')
-    parser.add_argument('--step', type=cli.whole(1), default=1, metavar='FRAMES',
-                        help='flow from frame t to frame t + step; T frames give T - step flows')
-    parser.add_argument('--resize', type=cli.whole(16), metavar='SHORT_SIDE',
-                        help='resize frames to this short side in pixels before')
-    parser.add_argument('--crf', type=cli.whole(0, 40), default=0,
-                        help='quality of packed files: 0 is exact, 17 a third of the size')
+    parser.add_argument(
+        '--format',
+        choices=['mp4', 'jpeg'],
+        default='mp4',
+        help='one packed file, or a folder of JPEGs, for each video',
+    )
+    parser.add_argument(
+        '--workers',
+        type=cli.whole(1),
+        default=_cores(),
+        metavar='N',
+        help='processes, each with one thread',
+    )
+    parser.add_argument(
+        '--bound',
+        type=cli.whole(1, 1000),
+        default=20,
+        metavar='PIXELS',
+        help='longer displacements are clipped to it',
+    )
+    parser.add_argument(
+        '--step',
+        type=cli.whole(1),
+        default=1,
+        metavar='FRAMES',
+        help='flow from frame t to frame t + step; T frames give T - step flows',
+    )
+    parser.add_argument(
+        '--resize',
+        type=cli.whole(16),
+        metavar='SHORT_SIDE',
+        help='resize frames to this short side in pixels before',
+    )
+    parser.add_argument(
+        '--crf',
+        type=cli.whole(0, 40),
+        default=0,
+        help='quality of packed files: 0 is exact, 17 a third of the size',
+    )
     parser.add_argument('--overwrite', action='store_true', help='make flow anew that is there')
     return parser.parse_args(argv)
 
@@ -55,8 +90,11 @@ class _Reports:
     def __call__(self, report: FlowReport) -> None:
         if self.bar is None:
             self.bar = Progress('videos', report.total)
-        self.bar.step(bad=len(report.bad) - self.bad, there=report.there - self.there,
-                      note=f'{report.flows / max(time.monotonic() - self.start, 1e-9):.1f} flows/s')
+        self.bar.step(
+            bad=len(report.bad) - self.bad,
+            there=report.there - self.there,
+            note=f'{report.flows / max(time.monotonic() - self.start, 1e-9):.1f} flows/s',
+        )
         self.there, self.bad = report.there, len(report.bad)
 
 
@@ -68,14 +106,28 @@ def main(argv: list[str] | None = None) -> None:
     """
     args = parse_args(argv)
     names, root = find_videos(args.sources, args.root)
-    report = extract_flow(names, root, args.out, args.format, args.workers, args.bound, args.step,
-                          args.resize or 0, args.crf, args.overwrite, _Reports())
-    print(f'flow of {report.made} videos ({report.flows} flows) written to {args.out}, '
-          f'{report.there} were there already, {len(report.bad)} are bad')
+    report = extract_flow(
+        names,
+        root,
+        args.out,
+        args.format,
+        args.workers,
+        args.bound,
+        args.step,
+        args.resize or 0,
+        args.crf,
+        args.overwrite,
+        _Reports(),
+    )
+    print(
+        f'flow of {report.made} videos ({report.flows} flows) written to {args.out}, '
+        f'{report.there} were there already, {len(report.bad)} are bad'
+    )
     for name, reason in report.bad.items():
         print(f'bad: {name}: {reason}')
     if report.bad:
         name, reason = next(iter(report.bad.items()))
-        raise RuntimeError(f'{len(report.bad)} of {report.total} videos have no flow, all named '
-                           f'above; the first: {name}: {reason}')
-
+        raise RuntimeError(
+            f'{len(report.bad)} of {report.total} videos have no flow, all named '
+            f'above; the first: {name}: {reason}'
+        )

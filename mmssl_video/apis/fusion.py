@@ -27,15 +27,29 @@ from . import cli
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Arguments of ``tools/fuse.py``."""
     parser = argparse.ArgumentParser(
-        prog='fuse.py', description='Fuse models of several streams, such as RGB and flow, from '
+        prog='fuse.py',
+        description='Fuse models of several streams, such as RGB and flow, from '
         'result files: class probabilities or retrieval similarities are averaged.',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
-    parser.add_argument('files', nargs='+', metavar='FILE.npz',
-                        help='result files of one test list, from tools/test.py --dump')
-    parser.add_argument('--weights', nargs='+', type=float, metavar='WEIGHT',
-                        help='weight of each file (default: all alike)')
-    parser.add_argument('--out', default=str(Path('work_dirs') / 'fuse' / 'results.json'),
-                        help='JSON file the results are appended to (default: %(default)s)')
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
+    )
+    parser.add_argument(
+        'files',
+        nargs='+',
+        metavar='FILE.npz',
+        help='result files of one test list, from tools/test.py --dump',
+    )
+    parser.add_argument(
+        '--weights',
+        nargs='+',
+        type=float,
+        metavar='WEIGHT',
+        help='weight of each file (default: all alike)',
+    )
+    parser.add_argument(
+        '--out',
+        default=str(Path('work_dirs') / 'fuse' / 'results.json'),
+        help='JSON file the results are appended to (default: %(default)s)',
+    )
     parser.add_argument('--device', default='cpu', help='where to search (default: cpu)')
     return parser.parse_args(argv)
 
@@ -48,8 +62,13 @@ def main(argv: list[str] | None = None) -> None:
     print(f'\nresults are in {args.out}')
 
 
-def run_fusion(files: Sequence[str | Path], weights: Sequence[float] | None = None, *,
-               out: str | Path | None = None, device: str = 'cpu') -> list[dict]:
+def run_fusion(
+    files: Sequence[str | Path],
+    weights: Sequence[float] | None = None,
+    *,
+    out: str | Path | None = None,
+    device: str = 'cpu',
+) -> list[dict]:
     """Figures of every stream and of their fusion.
 
     Args:
@@ -77,18 +96,26 @@ def run_fusion(files: Sequence[str | Path], weights: Sequence[float] | None = No
     alone = np.eye(len(files))
     if isinstance(streams[0], ClassScores):
         # Scores of units of a timeline (Oops) are more than the videos that count as queries.
-        num_queries = min([len(streams[0].labels)] + [
-            stream.info['num_queries'] for stream in streams if 'num_queries' in stream.info])
+        num_queries = min(
+            [len(streams[0].labels)]
+            + [stream.info['num_queries'] for stream in streams if 'num_queries' in stream.info]
+        )
         num_gallery = 0
         num_classes = streams[0].probabilities.shape[1]
-        outputs = [classification_accuracy(fuse_scores(streams, each), streams[0].labels)
-                   for each in (*alone, shares)]
+        outputs = [
+            classification_accuracy(fuse_scores(streams, each), streams[0].labels)
+            for each in (*alone, shares)
+        ]
     else:
         num_queries, num_gallery = len(streams[0].query_labels), len(streams[0].gallery_labels)
         num_classes = len(np.unique(streams[0].gallery_labels))
         for stream in streams:
-            check_arrays(stream.gallery, np.repeat(stream.gallery_labels, stream.gallery_counts),
-                         stream.query, np.repeat(stream.query_labels, stream.query_counts))
+            check_arrays(
+                stream.gallery,
+                np.repeat(stream.gallery_labels, stream.gallery_counts),
+                stream.query,
+                np.repeat(stream.query_labels, stream.query_counts),
+            )
         ks = retrieval_ks(streams)
         outputs = [fused_retrieval(streams, each, ks, device=device) for each in (*alone, shares)]
     infos = [stream.info for stream in streams]
@@ -96,24 +123,42 @@ def run_fusion(files: Sequence[str | Path], weights: Sequence[float] | None = No
     names = short if len(set(short)) == len(short) else files
     fused = 'fused ' + ' : '.join(f'{w:g}' for w in (weights or [1] * len(files)))
     common = dict(
-        protocol=f'two-stream/{_joined(infos, "protocol")}', version=VERSION,
-        dataset=_joined(infos, 'dataset'), seed=None, bn_batches=None, num_gallery=num_gallery,
-        num_queries=num_queries, num_classes=num_classes,
-        unreadable={role: _unreadable(infos, role) for role in ('gallery', 'query')})
+        protocol=f'two-stream/{_joined(infos, "protocol")}',
+        version=VERSION,
+        dataset=_joined(infos, 'dataset'),
+        seed=None,
+        bn_batches=None,
+        num_gallery=num_gallery,
+        num_queries=num_queries,
+        num_classes=num_classes,
+        unreadable={role: _unreadable(infos, role) for role in ('gallery', 'query')},
+    )
     records = []
-    for output, subject, info, path in zip(outputs, [*names, fused], [*infos, None],
-                                           [*files, None]):
+    for output, subject, info, path in zip(
+        outputs, [*names, fused], [*infos, None], [*files, None]
+    ):
         mine = infos if info is None else [info]
-        records.append(make_record(
-            output, **common, subject=subject, kind='stream' if path else 'fusion',
-            options=dict(weights=[float(w) for w in shares] if info is None else [1.0],
-                         files=files if info is None else [path],
-                         subjects=[one.get('subject') for one in mine],
-                         streams=[one.get('options', {}) for one in mine]),
-            split={role: _joined([one.get('split') or {} for one in mine], role)
-                   for role in ('gallery', 'query')},
-            views=_joined(mine, 'views'), checkpoint=_joined(mine, 'checkpoint'),
-            checkpoint_hash=_joined(mine, 'checkpoint_hash')))
+        records.append(
+            make_record(
+                output,
+                **common,
+                subject=subject,
+                kind='stream' if path else 'fusion',
+                options=dict(
+                    weights=[float(w) for w in shares] if info is None else [1.0],
+                    files=files if info is None else [path],
+                    subjects=[one.get('subject') for one in mine],
+                    streams=[one.get('options', {}) for one in mine],
+                ),
+                split={
+                    role: _joined([one.get('split') or {} for one in mine], role)
+                    for role in ('gallery', 'query')
+                },
+                views=_joined(mine, 'views'),
+                checkpoint=_joined(mine, 'checkpoint'),
+                checkpoint_hash=_joined(mine, 'checkpoint_hash'),
+            )
+        )
     if out is not None:
         append_results(out, records)
     return records
@@ -121,8 +166,9 @@ def run_fusion(files: Sequence[str | Path], weights: Sequence[float] | None = No
 
 def _unreadable(infos: Sequence[dict[str, Any]], role: str) -> list[tuple[str, str]]:
     """Videos that the streams left out, each once (they leave out the same, or are refused)."""
-    return sorted({tuple(video) for info in infos
-                   for video in (info.get('unreadable') or {}).get(role, ())})
+    return sorted(
+        {tuple(video) for info in infos for video in (info.get('unreadable') or {}).get(role, ())}
+    )
 
 
 def _joined(infos: Sequence[dict[str, Any]], key: str) -> str | None:

@@ -26,25 +26,41 @@ from .views import as_windows, num_blocks_of, view_pipeline
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Arguments of ``tools/visualize_memory.py``."""
     parser = argparse.ArgumentParser(
-        prog='visualize_memory.py', description='Draw which classes the memory slots of a '
+        prog='visualize_memory.py',
+        description='Draw which classes the memory slots of a '
         'pre-trained model stand for, the clips that its concepts (or slots) answer to most, and '
         'how alike its two encoders are; for several checkpoints also t-SNE of the slot '
-        'probabilities.', epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every '
-        'error.')
-    parser.add_argument('checkpoints', nargs='+', metavar='CKPT',
-                        help='checkpoint of a pre-training run; of several, the last is drawn')
-    parser.add_argument('--videos', required=True, metavar='LIST',
-                        help='list file (`path label` a line)')
-    parser.add_argument('--root', help='folder that the paths start from (default: that of the '
-                        'list)')
-    parser.add_argument('--classes', nargs='+', metavar='CLASS',
-                        help='classes to show: names of their folders or labels (default: the '
-                        'first 8)')
+        'probabilities.',
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
+    )
+    parser.add_argument(
+        'checkpoints',
+        nargs='+',
+        metavar='CKPT',
+        help='checkpoint of a pre-training run; of several, the last is drawn',
+    )
+    parser.add_argument(
+        '--videos', required=True, metavar='LIST', help='list file (`path label` a line)'
+    )
+    parser.add_argument(
+        '--root', help='folder that the paths start from (default: that of the list)'
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        metavar='CLASS',
+        help='classes to show: names of their folders or labels (default: the first 8)',
+    )
     parser.add_argument('--out', required=True, help='the .png file to write')
-    parser.add_argument('--num-windows', type=cli.whole(2), default=4,
-                        help='clips per video (default: 4)')
-    parser.add_argument('--top', type=cli.whole(1), default=6,
-                        help='concepts or slots, and clips of each, to show (default: 6)')
+    parser.add_argument(
+        '--num-windows', type=cli.whole(2), default=4, help='clips per video (default: 4)'
+    )
+    parser.add_argument(
+        '--top',
+        type=cli.whole(1),
+        default=6,
+        help='concepts or slots, and clips of each, to show (default: 6)',
+    )
     parser.add_argument('--num-workers', type=cli.whole(0), default=2, help='decoding processes')
     parser.add_argument('--device', help='such as cpu or cuda:1')
     return parser.parse_args(argv)
@@ -58,9 +74,16 @@ def main(argv: list[str] | None = None) -> None:
         raise ValueError(f'--out {out} must name a .png file')
     check_work_dir(out.parent, 'the folder', '--out')
     facts = picture_memory(
-        args.checkpoints, args.videos, out, classes=args.classes, root=args.root,
-        num_windows=args.num_windows, top=args.top, num_workers=args.num_workers,
-        device=args.device)
+        args.checkpoints,
+        args.videos,
+        out,
+        classes=args.classes,
+        root=args.root,
+        num_windows=args.num_windows,
+        top=args.top,
+        num_workers=args.num_workers,
+        device=args.device,
+    )
     for name, value in facts.items():
         print(f'{name}: {value}')
     print(f'{out} is written')
@@ -79,11 +102,14 @@ class MemoryView(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         predictor = getattr(model, 'predictor', None)
-        if not isinstance(model, (BYOL, DensePredictiveCoding)) or not hasattr(predictor,
-                                                                               'address'):
-            raise ValueError(f'a {type(model).__name__} with a {type(predictor).__name__} has no '
-                             'memory slots to draw: give a checkpoint of MemDPC, KVMemPred or '
-                             'FGKVMemPred')
+        if not isinstance(model, (BYOL, DensePredictiveCoding)) or not hasattr(
+            predictor, 'address'
+        ):
+            raise ValueError(
+                f'a {type(model).__name__} with a {type(predictor).__name__} has no '
+                'memory slots to draw: give a checkpoint of MemDPC, KVMemPred or '
+                'FGKVMemPred'
+            )
         self.model, self.widths = model, {}
 
     @property
@@ -113,9 +139,10 @@ class MemoryView(nn.Module):
         if isinstance(model, DensePredictiveCoding):
             features, contexts = model.encode(inputs), []
             hook = model.predictor.register_forward_pre_hook(
-                lambda module, args: contexts.append(args[0]))
+                lambda module, args: contexts.append(args[0])
+            )
             try:
-                model.predict_future(features[:, :-model.pred_steps])
+                model.predict_future(features[:, : -model.pred_steps])
             finally:
                 hook.remove()
             slots = self._addresses(torch.stack(contexts, 1).movedim(2, -1))
@@ -123,8 +150,12 @@ class MemoryView(nn.Module):
         clips = inputs[:, 0]
         online, momentum = model.encode(clips), model.encode(clips, model.target_backbone)
         projection = model.projector(online)
-        found = dict(slots=self._addresses(projection), target=model.target_projector(momentum),
-                     online=online, momentum=momentum)
+        found = dict(
+            slots=self._addresses(projection),
+            target=model.target_projector(momentum),
+            online=online,
+            momentum=momentum,
+        )
         if model.concepts is not None:
             head = model.concepts
             codes = head.codes(projection, head.online_concepts)
@@ -143,10 +174,18 @@ class MemoryView(nn.Module):
         return dict(zip(self.widths, np.split(rows, ends, axis=1)))
 
 
-def picture_memory(checkpoints: Sequence[str | Path], videos: str | Path, out: str | Path, *,
-                   classes: Sequence[str] | None = None, root: str | Path | None = None,
-                   num_windows: int = 4, top: int = 6, num_workers: int = 0,
-                   device: str | None = None) -> dict[str, Any]:
+def picture_memory(
+    checkpoints: Sequence[str | Path],
+    videos: str | Path,
+    out: str | Path,
+    *,
+    classes: Sequence[str] | None = None,
+    root: str | Path | None = None,
+    num_windows: int = 4,
+    top: int = 6,
+    num_workers: int = 0,
+    device: str | None = None,
+) -> dict[str, Any]:
     """Draw the memory of a pre-trained model; see ``tools/visualize_memory.py --help``.
 
     P(action | slot) is FGKVMemPred Figure 4, the top clips of the most active concepts Figure 5,
@@ -172,44 +211,64 @@ def picture_memory(checkpoints: Sequence[str | Path], videos: str | Path, out: s
             scikit-learn.
     """
     if len(checkpoints) > 1 and importlib.util.find_spec('sklearn') is None:
-        raise ValueError('t-SNE over several checkpoints needs scikit-learn: pip install '
-                         'scikit-learn (or mmssl_video[tsne]), or give one checkpoint')
+        raise ValueError(
+            't-SNE over several checkpoints needs scikit-learn: pip install '
+            'scikit-learn (or mmssl_video[tsne]), or give one checkpoint'
+        )
     views, config = [], None
     for checkpoint in checkpoints:
         encoder = build_encoder(checkpoint, device=device)
         load_full(encoder.model, load_checkpoint_file(checkpoint), str(checkpoint))
         view = MemoryView(encoder.model)
-        views.append(Encoder(view, encoder.config, encoder.name, encoder.checkpoint,
-                             encoder.checkpoint_hash))
+        views.append(
+            Encoder(view, encoder.config, encoder.name, encoder.checkpoint, encoder.checkpoint_hash)
+        )
         config = encoder.config
     pipeline = view_pipeline(config, num_windows)
-    dataset = dict(type='VideoListDataset', ann_file=str(videos), pipeline=pipeline,
-                   data_prefix=dict(video=str(Path(videos).parent if root is None else root)))
-    sets = [extract_features(view, dataset, num_workers=num_workers, clips='each')
-            for view in views]
+    dataset = dict(
+        type='VideoListDataset',
+        ann_file=str(videos),
+        pipeline=pipeline,
+        data_prefix=dict(video=str(Path(videos).parent if root is None else root)),
+    )
+    sets = [
+        extract_features(view, dataset, num_workers=num_workers, clips='each') for view in views
+    ]
     chosen = choose_classes(sets[-1], classes)
     parts = views[-1].model.split(sets[-1].features)
     labels = sets[-1].row_labels
-    figures = dict(slots=class_given_slot(parts['slots'], labels, list(chosen)),
-                   usage=parts['slots'][np.isin(labels, list(chosen))].mean(0))
+    figures = dict(
+        slots=class_given_slot(parts['slots'], labels, list(chosen)),
+        usage=parts['slots'][np.isin(labels, list(chosen))].mean(0),
+    )
     if 'online' in parts:
         figures['similarity'] = encoder_similarity(
-            parts['online'], parts['momentum'], sets[-1].counts)
+            parts['online'], parts['momentum'], sets[-1].counts
+        )
     rows, activity = _answers(views[-1].model, parts)
     order = np.argsort(-activity, kind='stable')[:top]
-    best = [distinct(np.argsort(-rows[:, unit], kind='stable'), sets[-1].counts, top)
-            for unit in order]
-    strips = (_frames_of(dataset, sets[-1], best), [int(unit) for unit in order],
-              'concept' if 'concepts' in parts else 'slot')
+    best = [
+        distinct(np.argsort(-rows[:, unit], kind='stable'), sets[-1].counts, top) for unit in order
+    ]
+    strips = (
+        _frames_of(dataset, sets[-1], best),
+        [int(unit) for unit in order],
+        'concept' if 'concepts' in parts else 'slot',
+    )
     if len(views) > 1:
-        figures['tsne'] = [(view.name, embed(view.model.split(found.features)['slots']))
-                           for view, found in zip(views, sets)]
+        figures['tsne'] = [
+            (view.name, embed(view.model.split(found.features)['slots']))
+            for view, found in zip(views, sets)
+        ]
     draw_memory(out, figures, strips, list(chosen.values()), list(chosen), labels)
     usage = parts['slots'].mean(0)
     entropy = float(-(usage * np.log(np.maximum(usage, 1e-12))).sum() / np.log(len(usage)))
-    facts = {'videos': len(sets[-1].names), 'left out': len(sets[-1].unreadable),
-             'usage entropy of the slots': round(entropy, 3),
-             'largest P(action | slot)': round(float(figures['slots'].max()), 3)}
+    facts = {
+        'videos': len(sets[-1].names),
+        'left out': len(sets[-1].unreadable),
+        'usage entropy of the slots': round(entropy, 3),
+        'largest P(action | slot)': round(float(figures['slots'].max()), 3),
+    }
     if 'similarity' in figures:
         facts['mean cosine of the encoders'] = round(float(figures['similarity'].mean()), 3)
     return facts
@@ -235,16 +294,22 @@ def choose_classes(found: FeatureSet, classes: Sequence[str] | None) -> dict[int
     """
     if (found.labels < 0).any():
         raise ValueError('P(action | slot) needs labels: give a list file with `path label` lines')
-    names = {int(label): Path(name).parent.name or str(label)
-             for name, label in zip(reversed(found.names), reversed(found.labels))}
+    names = {
+        int(label): Path(name).parent.name or str(label)
+        for name, label in zip(reversed(found.names), reversed(found.labels))
+    }
     if classes is None:
         return {label: names[label] for label in sorted(names)[:8]}
-    by_name = {**{str(label): label for label in names},
-               **{name: label for label, name in names.items()}}
+    by_name = {
+        **{str(label): label for label in names},
+        **{name: label for label, name in names.items()},
+    }
     unknown = [name for name in classes if name not in by_name]
     if unknown:
-        raise ValueError(f'there is no class {", ".join(unknown)} in the list; its classes are '
-                         f'{", ".join(names[label] for label in sorted(names))}')
+        raise ValueError(
+            f'there is no class {", ".join(unknown)} in the list; its classes are '
+            f'{", ".join(names[label] for label in sorted(names))}'
+        )
     return {by_name[name]: names[by_name[name]] for name in classes}
 
 
@@ -267,12 +332,12 @@ def class_given_slot(slots: np.ndarray, labels: np.ndarray, chosen: Sequence[int
     return np.stack([means[label] / total for label in chosen])
 
 
-def encoder_similarity(online: np.ndarray, momentum: np.ndarray,
-                       counts: np.ndarray) -> np.ndarray:
+def encoder_similarity(online: np.ndarray, momentum: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Cosine of the online features of each clip and the target's of the next of its video."""
     if len(set(counts.tolist())) == 1 and counts[0] == 1:
-        raise ValueError('the encoders are compared on different clips of a video: take at least '
-                         '2 windows')
+        raise ValueError(
+            'the encoders are compared on different clips of a video: take at least 2 windows'
+        )
     ends = np.cumsum(counts)
     following = np.arange(len(online)) + 1
     following[ends - 1] = ends - counts

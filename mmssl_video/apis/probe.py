@@ -34,14 +34,27 @@ from .views import describe_views, modality_of, num_blocks_of, num_views_of, vie
 ROLES = ('gallery', 'query')
 #: Batches of gallery clips on which the random encoder's BatchNorm is calibrated.
 CALIBRATION_BATCHES = 16
-_KEYS = {'dataset', 'gallery', 'query', 'protocol', 'views', 'feature', 'baselines',
-         'max_bad_share', 'window_batch'}
+_KEYS = {
+    'dataset',
+    'gallery',
+    'query',
+    'protocol',
+    'views',
+    'feature',
+    'baselines',
+    'max_bad_share',
+    'window_batch',
+}
 
 
-def run_evaluation(cfg: str | Path | Config,
-                   checkpoint: str | Path | Encoder | Sequence[str | Path | Encoder], *,
-                   out: str | Path | None = None, dump: str | Path | None = None,
-                   **options: Any) -> list[dict]:
+def run_evaluation(
+    cfg: str | Path | Config,
+    checkpoint: str | Path | Encoder | Sequence[str | Path | Encoder],
+    *,
+    out: str | Path | None = None,
+    dump: str | Path | None = None,
+    **options: Any,
+) -> list[dict]:
     """Evaluate encoders by the protocols of a config.
 
     Everything that can be wrong with lists, labels, options and the results file is said before
@@ -119,33 +132,46 @@ class Evaluation:
     Raises: see :func:`run_evaluation`.
     """
 
-    def __init__(self, cfgs: Sequence[str | Path | Config],
-                 checkpoint: str | Path | Encoder | Sequence[str | Path | Encoder], *,
-                 encoder_config: str | Path | Config | None = None, seed: int = 0,
-                 device: str | None = None, calibrate_bn: int = 0, baselines: bool | None = None,
-                 progress: bool = True) -> None:
+    def __init__(
+        self,
+        cfgs: Sequence[str | Path | Config],
+        checkpoint: str | Path | Encoder | Sequence[str | Path | Encoder],
+        *,
+        encoder_config: str | Path | Config | None = None,
+        seed: int = 0,
+        device: str | None = None,
+        calibrate_bn: int = 0,
+        baselines: bool | None = None,
+        progress: bool = True,
+    ) -> None:
         self.settings = [_settings(cfg) for cfg in cfgs]
         first = self.settings[0]
         self.seed, self.progress = seed, progress
         self.protocols = [_protocol(each, first.get('feature')) for each in first['protocol']]
-        self.needs = list(dict.fromkeys((level, protocol.clips)
-                                        for protocol, _, level in self.protocols))
-        self.datasets = [{role: build_dataset({'pipeline': [], **settings[role]['dataset']})
-                          for role in ROLES} for settings in self.settings]
+        self.needs = list(
+            dict.fromkeys((level, protocol.clips) for protocol, _, level in self.protocols)
+        )
+        self.datasets = [
+            {role: build_dataset({'pipeline': [], **settings[role]['dataset']}) for role in ROLES}
+            for settings in self.settings
+        ]
         self.warnings = [_check_lists(datasets) for datasets in self.datasets]
 
         self.encoders = []
         for source in checkpoint if isinstance(checkpoint, (list, tuple)) else [checkpoint]:
             built = isinstance(source, Encoder)
-            self.encoders.append(source if built else build_encoder(source, encoder_config, seed,
-                                                                    device))
+            self.encoders.append(
+                source if built else build_encoder(source, encoder_config, seed, device)
+            )
             if not built and calibrate_bn:
                 self._set_pipelines()
                 self._calibrate(self.encoders[-1], calibrate_bn)
         names = [encoder.name for encoder in self.encoders]
         if len(set(names)) < len(names):
-            raise ValueError('encoders of one evaluation need different names, got '
-                             f'{", ".join(names)}: set build_encoder(name=...)')
+            raise ValueError(
+                'encoders of one evaluation need different names, got '
+                f'{", ".join(names)}: set build_encoder(name=...)'
+            )
         self._set_pipelines()
         views = {role: num_views_of(first[role]['dataset']['pipeline']) for role in ROLES}
         for protocol, _, _ in self.protocols:
@@ -177,16 +203,31 @@ class Evaluation:
             parts = [each[role] for each in datasets for role in roles]
             union = parts[0] if len(parts) == 1 else UnionDataset(parts)
             found = extract_needs(
-                [*self.encoders, *self.twins], self.trivial, union, loader['dataset']['pipeline'],
-                self.needs, what=' and '.join(roles), batch_size=loader.get('batch_size', 8),
+                [*self.encoders, *self.twins],
+                self.trivial,
+                union,
+                loader['dataset']['pipeline'],
+                self.needs,
+                what=' and '.join(roles),
+                batch_size=loader.get('batch_size', 8),
                 num_workers=loader.get('num_workers', 0),
                 window_batch=first.get('window_batch', 16),
-                max_bad_share=first.get('max_bad_share', 0.05), progress=self.progress)
+                max_bad_share=first.get('max_bad_share', 0.05),
+                progress=self.progress,
+            )
             for i, each in enumerate(datasets):
                 for role in roles:
-                    sets[i][role] = found if len(parts) == 1 else [
-                        {need: features.select(*_infos(each[role])) for need, features
-                         in column.items()} for column in found]
+                    sets[i][role] = (
+                        found
+                        if len(parts) == 1
+                        else [
+                            {
+                                need: features.select(*_infos(each[role]))
+                                for need, features in column.items()
+                            }
+                            for column in found
+                        ]
+                    )
         return sets
 
     def judge(self, index: int, sets: dict) -> list[Result]:
@@ -199,46 +240,89 @@ class Evaluation:
         settings = self.settings[index]
         # What is trivial reads better before the encoders it qualifies.
         count, untrained = len(self.encoders), len(self.twins)
-        order = [*range(count + untrained, len(sets['query'])),
-                 *range(count, count + untrained), *range(count)]
+        order = [
+            *range(count + untrained, len(sets['query'])),
+            *range(count, count + untrained),
+            *range(count),
+        ]
         people = [*self.encoders, *self.twins]
-        nobody = dict(kind='baseline', checkpoint=None, checkpoint_hash=None, bn_batches=0,
-                      seed=self.seed)
-        subjects = [dict(subject=e.name, kind='encoder' if i < count else 'baseline',
-                         checkpoint=e.checkpoint, checkpoint_hash=e.checkpoint_hash,
-                         seed=self.seed if e.seed is None else e.seed, bn_batches=e.bn_batches)
-                    for i, e in enumerate(people)]
+        nobody = dict(
+            kind='baseline', checkpoint=None, checkpoint_hash=None, bn_batches=0, seed=self.seed
+        )
+        subjects = [
+            dict(
+                subject=e.name,
+                kind='encoder' if i < count else 'baseline',
+                checkpoint=e.checkpoint,
+                checkpoint_hash=e.checkpoint_hash,
+                seed=self.seed if e.seed is None else e.seed,
+                bn_batches=e.bn_batches,
+            )
+            for i, e in enumerate(people)
+        ]
         subjects += [dict(nobody, subject=name) for name in self.trivial]
-        listed = {role: dict(zip(*_infos(dataset, 'name')))
-                  for role, dataset in self.datasets[index].items()}
+        listed = {
+            role: dict(zip(*_infos(dataset, 'name')))
+            for role, dataset in self.datasets[index].items()
+        }
         results = []
         for protocol, options, level in self.protocols:
             need = (level, protocol.clips)
             chosen = [(subjects[i], {role: sets[role][i][need] for role in ROLES}) for i in order]
             labels = [chosen[0][1][role].labels for role in ROLES]
             common = dict(
-                protocol=protocol.name, version=protocol.version, options=options,
-                dataset=settings['dataset'], views=_views(settings, protocol.clips), feature=level,
+                protocol=protocol.name,
+                version=protocol.version,
+                options=options,
+                dataset=settings['dataset'],
+                views=_views(settings, protocol.clips),
+                feature=level,
                 split={role: Path(settings[role]['dataset']['ann_file']).name for role in ROLES},
-                num_gallery=len(labels[0]), num_queries=len(labels[1]),
+                num_gallery=len(labels[0]),
+                num_queries=len(labels[1]),
                 num_classes=len(np.unique(labels[0])),
-                unreadable={role: chosen[0][1][role].unreadable for role in ROLES})
+                unreadable={role: chosen[0][1][role].unreadable for role in ROLES},
+            )
             runs = []
             for subject, pair in chosen:
-                arrays = [array for role in ROLES
-                          for array in (pair[role].features, pair[role].row_labels)]
-                runs.append((subject, protocol(*arrays, seed=self.seed, **{
-                    'device': str(self.encoders[0].device), **options}), pair))
+                arrays = [
+                    array
+                    for role in ROLES
+                    for array in (pair[role].features, pair[role].row_labels)
+                ]
+                runs.append(
+                    (
+                        subject,
+                        protocol(
+                            *arrays,
+                            seed=self.seed,
+                            **{'device': str(self.encoders[0].device), **options},
+                        ),
+                        pair,
+                    )
+                )
             if self.trivial and 'top1' in runs[0][1].metrics:
                 chance = runs[0][1].chance
-                runs.insert(0, (dict(nobody, subject='majority class'), ProtocolOutput(
-                    dict(top1=majority_top1(*labels)), dict(top1=chance['top1'])), None))
-            made = [Result(make_record(output, **subject, **common), output, pair, listed)
-                    for subject, output, pair in runs]
+                runs.insert(
+                    0,
+                    (
+                        dict(nobody, subject='majority class'),
+                        ProtocolOutput(
+                            dict(top1=majority_top1(*labels)), dict(top1=chance['top1'])
+                        ),
+                        None,
+                    ),
+                )
+            made = [
+                Result(make_record(output, **subject, **common), output, pair, listed)
+                for subject, output, pair in runs
+            ]
             near = closeness_warnings([result.record for result in made])
             for result in made:
-                result.record['warnings'] = [*self.warnings[index],
-                                             *near.get(result.record['subject'], ())]
+                result.record['warnings'] = [
+                    *self.warnings[index],
+                    *near.get(result.record['subject'], ()),
+                ]
             results += made
         return results
 
@@ -256,7 +340,8 @@ class Evaluation:
                         raise ValueError(
                             f'{self.encoders[0].name} and {encoder.name} were trained on different '
                             'frames, so one evaluation cannot show both the same: evaluate them '
-                            f'one by one, or give evaluation.{role}.dataset a pipeline')
+                            f'one by one, or give evaluation.{role}.dataset a pipeline'
+                        )
                 if loader['dataset'].get('pipeline') != found[0]:
                     loader['dataset'] = dict(loader['dataset'], pipeline=found[0])
                     datasets[role] = build_dataset(loader['dataset'])
@@ -264,15 +349,18 @@ class Evaluation:
     def _calibrate(self, encoder, batches):
         settings = self.settings[0]
         loader = gallery_batches(settings, self.datasets[0]['gallery'], self.seed)
-        calibrate_batchnorm(encoder, loader, batches,
-                            num_blocks_of(settings['gallery']['dataset']['pipeline']))
+        calibrate_batchnorm(
+            encoder, loader, batches, num_blocks_of(settings['gallery']['dataset']['pipeline'])
+        )
 
     def _check_modality(self, modalities):
         for encoder in self.encoders:
             trained = modality_of(encoder.config)['modality']
             if {trained} != set(modalities):
-                text = (f'{encoder.name} was trained on {trained} and is judged on '
-                        f'{" and ".join(dict.fromkeys(modalities))}')
+                text = (
+                    f'{encoder.name} was trained on {trained} and is judged on '
+                    f'{" and ".join(dict.fromkeys(modalities))}'
+                )
                 for warnings in self.warnings:
                     warnings.append(text)
 
@@ -290,9 +378,12 @@ def gallery_batches(settings: dict, dataset: Dataset, seed: int = 0) -> DataLoad
         videos that cannot be read (which extraction names).
     """
     order = torch.randperm(len(dataset), generator=torch.Generator().manual_seed(seed)).tolist()
-    return DataLoader(Subset(Guarded(dataset), order), collate_fn=_inputs,
-                      batch_size=settings['gallery'].get('batch_size', 8),
-                      num_workers=settings['gallery'].get('num_workers', 0))
+    return DataLoader(
+        Subset(Guarded(dataset), order),
+        collate_fn=_inputs,
+        batch_size=settings['gallery'].get('batch_size', 8),
+        num_workers=settings['gallery'].get('num_workers', 0),
+    )
 
 
 def _inputs(items):
@@ -305,27 +396,34 @@ def _settings(cfg):
     settings = dict(cfg.get('evaluation') or {})
     missing = {'dataset', 'gallery', 'query', 'protocol'} - set(settings)
     if missing:
-        raise ValueError(f'the config lacks evaluation.{", evaluation.".join(sorted(missing))}: an '
-                         'evaluation names its dataset, gallery, query and protocol, see '
-                         'configs/retrieval_demo.py')
+        raise ValueError(
+            f'the config lacks evaluation.{", evaluation.".join(sorted(missing))}: an '
+            'evaluation names its dataset, gallery, query and protocol, see '
+            'configs/retrieval_demo.py'
+        )
     unknown = set(settings) - _KEYS
     if unknown:
-        raise ValueError(f'evaluation has no setting {", ".join(sorted(unknown))}; it has '
-                         f'{", ".join(sorted(_KEYS))}')
+        raise ValueError(
+            f'evaluation has no setting {", ".join(sorted(unknown))}; it has '
+            f'{", ".join(sorted(_KEYS))}'
+        )
     for role in ROLES:
         loader = settings[role] = dict(settings[role])
         if 'dataset' not in loader:
             raise ValueError(f'evaluation.{role} must be a data loader config with a dataset')
         loader['own_pipeline'] = 'pipeline' in loader['dataset']
         if loader['own_pipeline'] and (settings.get('views') or loader.get('views')):
-            raise ValueError(f'evaluation.{role}.dataset has a pipeline, which says the views '
-                             'itself: leave views or the pipeline out')
+            raise ValueError(
+                f'evaluation.{role}.dataset has a pipeline, which says the views '
+                'itself: leave views or the pipeline out'
+            )
     if not isinstance(settings['protocol'], (list, tuple)):
         settings['protocol'] = [settings['protocol']]
     for protocol in settings['protocol']:
         if 'type' not in protocol:
-            raise ValueError('evaluation.protocol needs a type, such as '
-                             "protocol=dict(type='knn/cosine', k=20)")
+            raise ValueError(
+                "evaluation.protocol needs a type, such as protocol=dict(type='knn/cosine', k=20)"
+            )
     return settings
 
 
@@ -341,8 +439,10 @@ def _infos(dataset, key='label'):
     """File names of a dataset's videos, and their labels (or another key)."""
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     default = {'label': lambda info: -1, 'name': lambda info: str(info['filename'])}[key]
-    return ([str(info['filename']) for info in infos],
-            [info[key] if key in info else default(info) for info in infos])
+    return (
+        [str(info['filename']) for info in infos],
+        [info[key] if key in info else default(info) for info in infos],
+    )
 
 
 def _check_lists(datasets):
@@ -356,24 +456,29 @@ def _check_lists(datasets):
             raise ValueError(
                 f'the class count differs from the list: evaluation.{role}.dataset has num_classes='
                 f'{count} but the gallery list holds videos of {found} classes; set num_classes='
-                f'{found}, leave it out, or complete the list')
+                f'{found}, leave it out, or complete the list'
+            )
     both = len(set(gallery) & set(query))
-    return [f'{both} of {len(query)} query videos are in the gallery list as well: they find '
-            'themselves'] * bool(both)
+    return [
+        f'{both} of {len(query)} query videos are in the gallery list as well: they find themselves'
+    ] * bool(both)
 
 
 def _same_views(settings):
     """Whether gallery and query differ in their lists alone."""
-    return ({k: v for k, v in settings['gallery']['dataset'].items() if k != 'ann_file'}
-            == {k: v for k, v in settings['query']['dataset'].items() if k != 'ann_file'})
+    return {k: v for k, v in settings['gallery']['dataset'].items() if k != 'ann_file'} == {
+        k: v for k, v in settings['query']['dataset'].items() if k != 'ann_file'
+    }
 
 
 def _views(settings, clips):
     """What was seen of a video, in words."""
     texts = {role: describe_views(settings[role]['dataset']['pipeline']) for role in ROLES}
     if clips == 'each':
-        texts = {role: text.replace('mean over views', 'every view by itself')
-                 for role, text in texts.items()}
+        texts = {
+            role: text.replace('mean over views', 'every view by itself')
+            for role, text in texts.items()
+        }
     if texts['gallery'] == texts['query']:
         return texts['query']
     return '; '.join(f'{role}: {text}' for role, text in texts.items())
@@ -390,12 +495,25 @@ def _dump(path, results):
         file = path.with_name('_'.join([path.stem, *parts]) + (path.suffix or '.npz'))
         names = {role: [result.listed[role][name] for name in sets[role].names] for role in ROLES}
         if result.output.probabilities is not None:
-            contents = ClassScores(names['query'], sets['query'].labels,
-                                   result.output.probabilities.astype(np.float32), record)
+            contents = ClassScores(
+                names['query'],
+                sets['query'].labels,
+                result.output.probabilities.astype(np.float32),
+                record,
+            )
         else:
-            contents = RetrievalFeatures(info=record, **{
-                f'{role}{key}': value for role in ROLES for key, value in (
-                    ('', sets[role].features), ('_labels', sets[role].labels),
-                    ('_names', names[role]), ('_counts', sets[role].counts))})
+            contents = RetrievalFeatures(
+                info=record,
+                **{
+                    f'{role}{key}': value
+                    for role in ROLES
+                    for key, value in (
+                        ('', sets[role].features),
+                        ('_labels', sets[role].labels),
+                        ('_names', names[role]),
+                        ('_counts', sets[role].counts),
+                    )
+                },
+            )
         contents.save(file)
         print(f'{record["protocol"]} of {record["subject"]} is in {file}')

@@ -38,29 +38,61 @@ _DIGIT = re.compile(r'(split|fold)(\d+)')
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Arguments of ``tools/test_splits.py``."""
     parser = argparse.ArgumentParser(
-        prog='test_splits.py', description='Evaluate on several splits and average the figures.',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
-    parser.add_argument('config', help='config whose lists have split1, fold0 or such in their '
-                        'names')
-    parser.add_argument('checkpoint', help='encoder to evaluate; with --train, to begin with; the '
-                        'word random for an untrained one, scratch (with --train) for none')
-    parser.add_argument('--splits', nargs='+', type=cli.whole(0), default=[1, 2, 3],
-                        help='digits to put in turn after split or fold (default: 1 2 3)')
-    parser.add_argument('--train', action='store_true',
-                        help='train on each split first, for configs of tools/train.py')
+        prog='test_splits.py',
+        description='Evaluate on several splits and average the figures.',
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
+    )
+    parser.add_argument(
+        'config', help='config whose lists have split1, fold0 or such in their names'
+    )
+    parser.add_argument(
+        'checkpoint',
+        help='encoder to evaluate; with --train, to begin with; the '
+        'word random for an untrained one, scratch (with --train) for none',
+    )
+    parser.add_argument(
+        '--splits',
+        nargs='+',
+        type=cli.whole(0),
+        default=[1, 2, 3],
+        help='digits to put in turn after split or fold (default: 1 2 3)',
+    )
+    parser.add_argument(
+        '--train',
+        action='store_true',
+        help='train on each split first, for configs of tools/train.py',
+    )
     parser.add_argument('--encoder-config', metavar='CONFIG', help='as in tools/test.py')
-    parser.add_argument('--calibrate-bn', type=cli.whole(0), default=0, metavar='BATCHES',
-                        help='as in tools/test.py')
+    parser.add_argument(
+        '--calibrate-bn',
+        type=cli.whole(0),
+        default=0,
+        metavar='BATCHES',
+        help='as in tools/test.py',
+    )
     parser.add_argument('--no-baselines', action='store_true', help='as in tools/test.py')
-    parser.add_argument('--work-dir', help='where results go, and the runs of --train '
-                        '(default: work_dirs/<name of the config>)')
-    parser.add_argument('--out', help='JSON file the results are appended to '
-                        '(default: results.json in the work dir)')
-    parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights, of the splits '
-                        'of the training set, and of training (default: 0)')
+    parser.add_argument(
+        '--work-dir',
+        help='where results go, and the runs of --train (default: work_dirs/<name of the config>)',
+    )
+    parser.add_argument(
+        '--out',
+        help='JSON file the results are appended to (default: results.json in the work dir)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=cli.seed,
+        default=0,
+        help='of random weights, of the splits of the training set, and of training (default: 0)',
+    )
     parser.add_argument('--device', help='as in tools/test.py')
-    parser.add_argument('--cfg-options', nargs='+', action=cli.ConfigOptions, metavar='KEY=VALUE',
-                        help='change settings of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=cli.ConfigOptions,
+        metavar='KEY=VALUE',
+        help='change settings of the config',
+    )
     return cli.parse_launched(parser, argv)
 
 
@@ -75,22 +107,38 @@ def main(argv: list[str] | None = None) -> None:
     read_results(out)
     check_work_dir(Path(out).parent, 'the folder', '--out')
     if args.train:
-        unused = [name for name, value in (
-            ('--encoder-config', args.encoder_config), ('--device', args.device),
-            ('--calibrate-bn', args.calibrate_bn),
-            ('--launcher', args.launcher != 'none')) if value]
+        unused = [
+            name
+            for name, value in (
+                ('--encoder-config', args.encoder_config),
+                ('--device', args.device),
+                ('--calibrate-bn', args.calibrate_bn),
+                ('--launcher', args.launcher != 'none'),
+            )
+            if value
+        ]
         if unused or cfg.get('evaluation') is not None:
-            raise ValueError(f'{", ".join(unused)} cannot be used with --train' if unused else
-                             f'{args.config} trains nothing: leave --train out')
-        records = train_splits(cfgs, args.checkpoint, seed=args.seed,
-                               baselines=not args.no_baselines, out=out)
+            raise ValueError(
+                f'{", ".join(unused)} cannot be used with --train'
+                if unused
+                else f'{args.config} trains nothing: leave --train out'
+            )
+        records = train_splits(
+            cfgs, args.checkpoint, seed=args.seed, baselines=not args.no_baselines, out=out
+        )
         print(f'\n{format_splits(records)}\n\nresults are in {out}')
         return
     with compat.process_group(args.launcher):
         records = evaluate_splits(
-            cfgs, args.checkpoint, out=out, encoder_config=args.encoder_config, seed=args.seed,
-            device=args.device, calibrate_bn=args.calibrate_bn,
-            baselines=False if args.no_baselines else None)
+            cfgs,
+            args.checkpoint,
+            out=out,
+            encoder_config=args.encoder_config,
+            seed=args.seed,
+            device=args.device,
+            calibrate_bn=args.calibrate_bn,
+            baselines=False if args.no_baselines else None,
+        )
         if is_main_process():
             print(f'\n{format_splits(records)}\n\nresults are in {out}')
 
@@ -112,25 +160,31 @@ def with_split(cfg: Config, split: int) -> Config:
                 lists.append(value)
                 folder, slash, name = value.rpartition('/')
                 if _DIGIT.search(name):
-                    node[key] = folder + slash + _DIGIT.sub(
-                        lambda match: f'{match[1]}{split}', name)
+                    node[key] = (
+                        folder + slash + _DIGIT.sub(lambda match: f'{match[1]}{split}', name)
+                    )
                     found.append(node[key])
 
     for key in list(cfg):
         if isinstance(cfg[key], (dict, list)):
             change(cfg[key])
     if not found:
-        raise ValueError('no list of the config has split1, fold0 or such in its name, so there is '
-                         f'nothing to average over; its lists are {", ".join(sorted(set(lists)))}')
+        raise ValueError(
+            'no list of the config has split1, fold0 or such in its name, so there is '
+            f'nothing to average over; its lists are {", ".join(sorted(set(lists)))}'
+        )
     for path in found:
         if not Path(path).is_file():
-            raise FileNotFoundError(f'there is no list {path} of split {split}: make it with '
-                                    'tools/data/prepare.py, or name the splits with --splits')
+            raise FileNotFoundError(
+                f'there is no list {path} of split {split}: make it with '
+                'tools/data/prepare.py, or name the splits with --splits'
+            )
     return cfg
 
 
-def evaluate_splits(cfgs: dict[int, Config], checkpoint: Any, *, out: str | Path | None = None,
-                    **options: Any) -> list[dict]:
+def evaluate_splits(
+    cfgs: dict[int, Config], checkpoint: Any, *, out: str | Path | None = None, **options: Any
+) -> list[dict]:
     """Evaluate on every split, reading each video once; then the averages.
 
     Args:
@@ -149,16 +203,19 @@ def evaluate_splits(cfgs: dict[int, Config], checkpoint: Any, *, out: str | Path
     box = [None]
     if is_main_process():
         found = [evaluation.judge(i, each) for i, each in enumerate(sets)]
-        queries = {(result.record['protocol'], result.record['subject']): set()
-                   for result in found[0]}
+        queries = {
+            (result.record['protocol'], result.record['subject']): set() for result in found[0]
+        }
         for results in found:
             for result in results:
                 pair = result.sets or results[-1].sets
                 queries[result.record['protocol'], result.record['subject']].update(
-                    pair['query'].names)
+                    pair['query'].names
+                )
         records = [[result.record for result in results] for results in found]
         box[0] = sum(records, []) + average_records(
-            dict(zip(cfgs, records)), {key: len(names) for key, names in queries.items()})
+            dict(zip(cfgs, records)), {key: len(names) for key, names in queries.items()}
+        )
         if out is not None:
             append_results(out, box[0])
     broadcast_object_list(box)
@@ -185,8 +242,9 @@ def average_records(records: dict[int, list[dict]], num_queries: dict | None = N
     """
     tables = [{(r['protocol'], r['subject']): r for r in each} for each in records.values()]
     if any(set(table) != set(tables[0]) for table in tables):
-        raise ValueError('the splits have results of different protocols or subjects, so they '
-                         'cannot be averaged')
+        raise ValueError(
+            'the splits have results of different protocols or subjects, so they cannot be averaged'
+        )
     averages = []
     for key, first in tables[0].items():
         each = [table[key] for table in tables]
@@ -196,28 +254,39 @@ def average_records(records: dict[int, list[dict]], num_queries: dict | None = N
         for name in first['metrics']:
             values[name] = [r['metrics'][name]['value'] for r in each]
             mean = float(np.mean(values[name]))
-            metrics[name] = dict(value=mean, std=float(np.std(values[name], ddof=1))
-                                 if len(each) > 1 else 0.0)
+            metrics[name] = dict(
+                value=mean, std=float(np.std(values[name], ddof=1)) if len(each) > 1 else 0.0
+            )
             if 'low' in first['metrics'][name]:
                 own = [r.get('details', {}).get('queries', {}).get(name) for r in each]
                 if None not in own:
                     counts[name] = min(own)
-                low, high = wilson_interval(min(max(mean / scale, 0), 1),
-                                            counts.get(name, queries))
+                low, high = wilson_interval(min(max(mean / scale, 0), 1), counts.get(name, queries))
                 metrics[name].update(low=scale * low, high=scale * high)
-        averages.append(dict(
-            first, metrics=metrics, num_queries=queries, splits=list(records),
-            chance={name: float(np.mean([r['chance'][name] for r in each]))
-                    for name in first['chance']},
-            split={role: _DIGIT.sub(lambda match: f'{match[1]}*', name) if name else name
-                   for role, name in first['split'].items()},
-            details=dict(values=values, **(dict(queries=counts) if counts else {})),
-            warnings=list(dict.fromkeys(w for table in tables for w in _other_warnings(
-                table, key)))))
+        averages.append(
+            dict(
+                first,
+                metrics=metrics,
+                num_queries=queries,
+                splits=list(records),
+                chance={
+                    name: float(np.mean([r['chance'][name] for r in each]))
+                    for name in first['chance']
+                },
+                split={
+                    role: _DIGIT.sub(lambda match: f'{match[1]}*', name) if name else name
+                    for role, name in first['split'].items()
+                },
+                details=dict(values=values, **(dict(queries=counts) if counts else {})),
+                warnings=list(
+                    dict.fromkeys(w for table in tables for w in _other_warnings(table, key))
+                ),
+            )
+        )
     for average in averages:
         average['warnings'] += closeness_warnings(
-            [r for r in averages if r['protocol'] == average['protocol']]).get(
-                average['subject'], [])
+            [r for r in averages if r['protocol'] == average['protocol']]
+        ).get(average['subject'], [])
     return averages
 
 
@@ -235,21 +304,45 @@ def format_splits(records: Sequence[dict]) -> str:
     for record in means:
         for name, metric in record['metrics'].items():
             each = '  '.join(f'{value:5.1f}' for value in record['details']['values'][name])
-            lines.append(f'{record["protocol"]} {name:<6}  {record["subject"]:<{width}}  '
-                         f'{metric["value"]:5.1f} ±{metric["std"]:4.1f}   ({each})')
-    shown = [dict(record, warnings=[], metrics={
-        name: dict(value=metric['value'], low=metric['value'] - metric['std'],
-                   high=metric['value'] + metric['std'])
-        for name, metric in record['metrics'].items()}) for record in means]
-    table = format_table(shown).replace('± 95% interval', '± standard deviation over splits '
-                                        + ', '.join(map(str, means[0]['splits'])))
+            lines.append(
+                f'{record["protocol"]} {name:<6}  {record["subject"]:<{width}}  '
+                f'{metric["value"]:5.1f} ±{metric["std"]:4.1f}   ({each})'
+            )
+    shown = [
+        dict(
+            record,
+            warnings=[],
+            metrics={
+                name: dict(
+                    value=metric['value'],
+                    low=metric['value'] - metric['std'],
+                    high=metric['value'] + metric['std'],
+                )
+                for name, metric in record['metrics'].items()
+            },
+        )
+        for record in means
+    ]
+    table = format_table(shown).replace(
+        '± 95% interval',
+        '± standard deviation over splits ' + ', '.join(map(str, means[0]['splits'])),
+    )
     warnings = dict.fromkeys(w for record in means for w in record['warnings'])
-    return '\n'.join([table, '', 'each split:', *lines]
-                     + [''] * bool(warnings) + [f'warning: {text}' for text in warnings])
+    return '\n'.join(
+        [table, '', 'each split:', *lines]
+        + [''] * bool(warnings)
+        + [f'warning: {text}' for text in warnings]
+    )
 
 
-def train_splits(cfgs: dict[int, Config], checkpoint: str, *, seed: int = 0,
-                 baselines: bool = True, out: str | Path | None = None) -> list[dict]:
+def train_splits(
+    cfgs: dict[int, Config],
+    checkpoint: str,
+    *,
+    seed: int = 0,
+    baselines: bool = True,
+    out: str | Path | None = None,
+) -> list[dict]:
     """Train and test on every split, each in processes of its own; then the averages.
 
     Args:
@@ -277,8 +370,18 @@ def train_splits(cfgs: dict[int, Config], checkpoint: str, *, seed: int = 0,
         start = [] if checkpoint == 'scratch' else ['--pretrained', checkpoint]
         _run('train', config, *start, '--work-dir', folder, '--resume', '--seed', seed)
         results.unlink(missing_ok=True)
-        _run('testing', config, last_checkpoint(folder), '--work-dir', folder, '--out', results,
-             '--seed', seed, *[] if baselines else ['--no-baselines'])
+        _run(
+            'testing',
+            config,
+            last_checkpoint(folder),
+            '--work-dir',
+            folder,
+            '--out',
+            results,
+            '--seed',
+            seed,
+            *[] if baselines else ['--no-baselines'],
+        )
         records[split] = read_results(results)
     found = sum(records.values(), []) + average_records(records)
     if out is not None:
@@ -288,9 +391,9 @@ def train_splits(cfgs: dict[int, Config], checkpoint: str, *, seed: int = 0,
 
 def _run(module, *arguments):
     """A command line of ours in a process of its own, its output shown."""
-    code = (f'import mmssl_video; from mmssl_video.apis import cli, {module}; '
-            f'cli.run({module}.main)')
+    code = f'import mmssl_video; from mmssl_video.apis import cli, {module}; cli.run({module}.main)'
     command = [sys.executable, '-c', code, *map(str, arguments)]
     if subprocess.run(command, check=False).returncode:
-        raise RuntimeError(f'{module}.py {" ".join(map(str, arguments))} failed; its own message '
-                           'is above')
+        raise RuntimeError(
+            f'{module}.py {" ".join(map(str, arguments))} failed; its own message is above'
+        )

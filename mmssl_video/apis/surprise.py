@@ -58,25 +58,49 @@ _META = ('total_frames', 'avg_fps', 'window_starts', 'frame_interval')
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Arguments of ``tools/surprise.py``."""
     parser = argparse.ArgumentParser(
-        prog='surprise.py', description='Measure how far predicted features are from the true ones '
+        prog='surprise.py',
+        description='Measure how far predicted features are from the true ones '
         'over the time of videos, and how often the greatest surprise is at the failure.',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
-    parser.add_argument('checkpoint', help='checkpoint of a DPC or MemDPC model, or the word '
-                        'random for the untrained one of --encoder-config')
-    parser.add_argument('videos', help='list file (`path SECONDS` a line, the time of the failure),'
-                        ' or a video file or folder, of which there are curves only')
-    parser.add_argument('--root', help='folder that the paths of a list file start from (default: '
-                        'that of the list, or the folder videos in it)')
-    parser.add_argument('--out', help='folder for results.json, curves.npz and curves.png '
-                        '(default: work_dirs/surprise_<name of the checkpoint>)')
-    parser.add_argument('--draw', type=cli.whole(0), default=6, metavar='N',
-                        help='videos in the figure, the first ones (default: 6)')
-    parser.add_argument('--min-observed', type=cli.whole(1), metavar='BLOCKS',
-                        help='blocks that a prediction must rest on (default: as many as in the '
-                        "model's training)")
-    parser.add_argument('--encoder-config', metavar='CONFIG',
-                        help='config of the model and its frames, instead of that inside the '
-                        'checkpoint')
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
+    )
+    parser.add_argument(
+        'checkpoint',
+        help='checkpoint of a DPC or MemDPC model, or the word '
+        'random for the untrained one of --encoder-config',
+    )
+    parser.add_argument(
+        'videos',
+        help='list file (`path SECONDS` a line, the time of the failure),'
+        ' or a video file or folder, of which there are curves only',
+    )
+    parser.add_argument(
+        '--root',
+        help='folder that the paths of a list file start from (default: '
+        'that of the list, or the folder videos in it)',
+    )
+    parser.add_argument(
+        '--out',
+        help='folder for results.json, curves.npz and curves.png '
+        '(default: work_dirs/surprise_<name of the checkpoint>)',
+    )
+    parser.add_argument(
+        '--draw',
+        type=cli.whole(0),
+        default=6,
+        metavar='N',
+        help='videos in the figure, the first ones (default: 6)',
+    )
+    parser.add_argument(
+        '--min-observed',
+        type=cli.whole(1),
+        metavar='BLOCKS',
+        help="blocks that a prediction must rest on (default: as many as in the model's training)",
+    )
+    parser.add_argument(
+        '--encoder-config',
+        metavar='CONFIG',
+        help='config of the model and its frames, instead of that inside the checkpoint',
+    )
     parser.add_argument('--num-workers', type=cli.whole(0), default=2, help='decoding processes')
     parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights')
     parser.add_argument('--device', help='such as cpu or cuda:1')
@@ -89,26 +113,45 @@ def main(argv: list[str] | None = None) -> None:
     out = Path(args.out or Path('work_dirs') / f'surprise_{Path(args.checkpoint).stem}')
     with compat.process_group(args.launcher):
         records, curves = run_surprise(
-            args.checkpoint, args.videos, root=args.root, encoder_config=args.encoder_config,
-            seed=args.seed, device=args.device, num_workers=args.num_workers, out=out,
-            draw=args.draw, min_observed=args.min_observed)
+            args.checkpoint,
+            args.videos,
+            root=args.root,
+            encoder_config=args.encoder_config,
+            seed=args.seed,
+            device=args.device,
+            num_workers=args.num_workers,
+            out=out,
+            draw=args.draw,
+            min_observed=args.min_observed,
+        )
         if is_main_process():
-            for curve in curves[:args.draw] if not records else ():
-                print(f'{curve.name}: greatest surprise {np.nanmax(curve.surprise):.3f} at '
-                      f'{curve.peak:.2f} s of {curve.duration:.2f} s')
+            for curve in curves[: args.draw] if not records else ():
+                print(
+                    f'{curve.name}: greatest surprise {np.nanmax(curve.surprise):.3f} at '
+                    f'{curve.peak:.2f} s of {curve.duration:.2f} s'
+                )
             if records:
                 print(f'\n{format_table(records)}')
             print(f'\nresults are in {out}')
 
 
-def run_surprise(checkpoint: str | Path | Encoder, videos: str | Path | dict, *,
-                 root: str | Path | None = None,
-                 encoder_config: str | Path | Config | None = None, seed: int = 0,
-                 device: str | None = None, num_workers: int = 0, window_batch: int = 16,
-                 min_observed: int | None = None, name: str | None = None,
-                 max_bad_share: float = 0.05, out: str | Path | None = None,
-                 results: str | Path | None = None, draw: int = 6
-                 ) -> tuple[list[dict], list[SurpriseCurve]]:
+def run_surprise(
+    checkpoint: str | Path | Encoder,
+    videos: str | Path | dict,
+    *,
+    root: str | Path | None = None,
+    encoder_config: str | Path | Config | None = None,
+    seed: int = 0,
+    device: str | None = None,
+    num_workers: int = 0,
+    window_batch: int = 16,
+    min_observed: int | None = None,
+    name: str | None = None,
+    max_bad_share: float = 0.05,
+    out: str | Path | None = None,
+    results: str | Path | None = None,
+    draw: int = 6,
+) -> tuple[list[dict], list[SurpriseCurve]]:
     """Surprise over the time of videos, and how often its peak finds the failure.
 
     Windows of the training's length and stride move block by block, and a last one ends at the
@@ -158,42 +201,67 @@ def run_surprise(checkpoint: str | Path | Encoder, videos: str | Path | dict, *,
         steps = getattr(encoder.model, 'pred_steps', None)
         min_observed = blocks // 2 if steps is None else max(blocks - steps, 1)
     if not 1 <= min_observed < blocks:
-        raise ValueError(f'min_observed={min_observed} must be at least 1 and below the {blocks} '
-                         'blocks of a window')
+        raise ValueError(
+            f'min_observed={min_observed} must be at least 1 and below the {blocks} '
+            'blocks of a window'
+        )
     dataset = _dataset(videos, pipeline, root, modality_of(encoder.config))
     if len(dataset) == 0:
         raise ValueError(f'{videos} holds no video')
-    curves, unreadable = _curves(encoder, predictor, dataset, blocks, min_observed, num_workers,
-                                 window_batch)
+    curves, unreadable = _curves(
+        encoder, predictor, dataset, blocks, min_observed, num_workers, window_batch
+    )
     if len(unreadable) > max_bad_share * len(dataset) or not curves:
-        raise RuntimeError(f'{len(unreadable)} of {len(dataset)} videos cannot be used'
-                           f'{_reasons(unreadable)}')
+        raise RuntimeError(
+            f'{len(unreadable)} of {len(dataset)} videos cannot be used{_reasons(unreadable)}'
+        )
     if unreadable and is_main_process():
-        print(f'{len(unreadable)} of {len(dataset)} videos cannot be used and are left out'
-              f'{_reasons(unreadable)}')
+        print(
+            f'{len(unreadable)} of {len(dataset)} videos cannot be used and are left out'
+            f'{_reasons(unreadable)}'
+        )
     known = [curve for curve in curves if not math.isnan(curve.failure)]
     records = []
     if known:
         source = videos.get('ann_file') if isinstance(videos, dict) else videos
         nobody = dict(kind='baseline', checkpoint=None, checkpoint_hash=None)
-        model = dict(kind='encoder', checkpoint=encoder.checkpoint,
-                     checkpoint_hash=encoder.checkpoint_hash)
+        model = dict(
+            kind='encoder', checkpoint=encoder.checkpoint, checkpoint_hash=encoder.checkpoint_hash
+        )
         for subject, output in localisation(known).items():
-            records.append(make_record(
-                output, protocol=PROTOCOL, version=VERSION,
-                options=dict(thresholds=list(THRESHOLDS), min_observed=min_observed),
-                dataset=name or str(source), split=dict(gallery=None, query=Path(source).name),
-                views=describe_views(pipeline), seed=seed if encoder.seed is None else encoder.seed,
-                bn_batches=encoder.bn_batches, num_gallery=0, num_queries=len(known), num_classes=0,
-                unreadable=dict(gallery=[], query=unreadable),
-                subject=encoder.name if subject == 'surprise' else subject,
-                **(model if subject == 'surprise' else nobody)))
+            records.append(
+                make_record(
+                    output,
+                    protocol=PROTOCOL,
+                    version=VERSION,
+                    options=dict(thresholds=list(THRESHOLDS), min_observed=min_observed),
+                    dataset=name or str(source),
+                    split=dict(gallery=None, query=Path(source).name),
+                    views=describe_views(pipeline),
+                    seed=seed if encoder.seed is None else encoder.seed,
+                    bn_batches=encoder.bn_batches,
+                    num_gallery=0,
+                    num_queries=len(known),
+                    num_classes=0,
+                    unreadable=dict(gallery=[], query=unreadable),
+                    subject=encoder.name if subject == 'surprise' else subject,
+                    **(model if subject == 'surprise' else nobody),
+                )
+            )
         records[-1]['warnings'] = closeness_warnings(records)[encoder.name]
     if out is not None and is_main_process():
-        save_curves(Path(out) / 'curves.npz', curves, dict(
-            protocol=PROTOCOL, version=VERSION, checkpoint=encoder.checkpoint,
-            checkpoint_hash=encoder.checkpoint_hash, views=describe_views(pipeline),
-            min_observed=min_observed))
+        save_curves(
+            Path(out) / 'curves.npz',
+            curves,
+            dict(
+                protocol=PROTOCOL,
+                version=VERSION,
+                checkpoint=encoder.checkpoint,
+                checkpoint_hash=encoder.checkpoint_hash,
+                views=describe_views(pipeline),
+                min_observed=min_observed,
+            ),
+        )
         if draw:
             draw_curves(Path(out) / 'curves.png', curves[:draw])
     if results is not None and records and is_main_process():
@@ -211,24 +279,35 @@ def surprise_pipeline(config: Config | dict) -> list[dict]:
     pipeline = view_pipeline(config)
     blocks = num_blocks_of(pipeline)
     if blocks < 2:
-        raise ValueError("the model's windows are one block each, so there is nothing to predict: "
-                         'surprise needs a model of DPC or MemDPC')
+        raise ValueError(
+            "the model's windows are one block each, so there is nothing to predict: "
+            'surprise needs a model of DPC or MemDPC'
+        )
     for step in pipeline:
         if step['type'] == 'SampleWindow':
-            step.update(type='SampleFailureWindow', num_blocks=blocks, short='pad',
-                        step_frames=step['num_frames'] * step['stride'] // blocks)
+            step.update(
+                type='SampleFailureWindow',
+                num_blocks=blocks,
+                short='pad',
+                step_frames=step['num_frames'] * step['stride'] // blocks,
+            )
     pipeline[-1]['meta_keys'] = _META
     return pipeline
 
 
 def _predictive_model(checkpoint, encoder_config, seed, device):
     """An encoder and its one-step predictor, with all weights of the checkpoint."""
-    encoder = checkpoint if isinstance(checkpoint, Encoder) else build_encoder(
-        checkpoint, encoder_config, seed, device)
+    encoder = (
+        checkpoint
+        if isinstance(checkpoint, Encoder)
+        else build_encoder(checkpoint, encoder_config, seed, device)
+    )
     predictor = getattr(encoder.model, 'predictor', None)
     if predictor is None or not isinstance(encoder.model, ContextEncoder):
-        raise ValueError(f'{encoder.name} holds a {type(encoder.model).__name__}, which predicts '
-                         'no blocks: surprise needs a checkpoint of DPC or MemDPC pre-training')
+        raise ValueError(
+            f'{encoder.name} holds a {type(encoder.model).__name__}, which predicts '
+            'no blocks: surprise needs a checkpoint of DPC or MemDPC pre-training'
+        )
     if encoder.checkpoint is not None and not isinstance(checkpoint, Encoder):
         with quiet():  # build_encoder has reported on the encoder
             load_full(encoder.model, load_checkpoint_file(encoder.checkpoint), encoder.checkpoint)
@@ -247,18 +326,24 @@ class _Videos(Dataset):
 
     def __getitem__(self, index):
         info = dict(self.infos[index])
-        item = dict(index=index, name=info.get('name', info['filename']),
-                    failure=info.get('failure_time', math.nan))
+        item = dict(
+            index=index,
+            name=info.get('name', info['filename']),
+            failure=info.get('failure_time', math.nan),
+        )
         try:
             found = self.pipeline(info)
-            item.update(inputs=found['inputs'], **{
-                key: found['data_samples'].get(key) for key in _META})
+            item.update(
+                inputs=found['inputs'], **{key: found['data_samples'].get(key) for key in _META}
+            )
             seconds = item['total_frames'] / (item['avg_fps'] or math.nan)
             if math.isnan(seconds):
                 raise BadVideoError(info['filename'], 'names no frame rate')
             if item['failure'] >= seconds:
-                raise BadVideoError(info['filename'], f'ends after {seconds:.2f} s, before its '
-                                                      f'failure at {item["failure"]:g} s')
+                raise BadVideoError(
+                    info['filename'],
+                    f'ends after {seconds:.2f} s, before its failure at {item["failure"]:g} s',
+                )
         except BadVideoError as error:
             item['reason'] = error.reason or str(error)
         return item
@@ -267,19 +352,22 @@ class _Videos(Dataset):
 def _dataset(videos, pipeline, root, kind):
     init_default_scope('mmaction')
     if isinstance(videos, dict) or (
-            Path(videos).is_file() and Path(videos).suffix.lower() not in VIDEO_SUFFIXES):
+        Path(videos).is_file() and Path(videos).suffix.lower() not in VIDEO_SUFFIXES
+    ):
         config = videos
         if not isinstance(videos, dict):
             folder = Path(videos).parent
             root = root or (folder / 'videos' if (folder / 'videos').is_dir() else folder)
-            config = dict(type='OopsDataset', ann_file=str(videos),
-                          data_prefix=dict(video=str(root)), **kind)
+            config = dict(
+                type='OopsDataset', ann_file=str(videos), data_prefix=dict(video=str(root)), **kind
+            )
         dataset = build_dataset(dict(config, pipeline=pipeline))
         return _Videos([dataset.get_data_info(i) for i in range(len(dataset))], dataset.pipeline)
     path = Path(videos)
     if path.is_dir():
-        infos = [dict(filename=str(path / name), name=name)
-                 for name, _ in scan_video_folder(path)[0]]
+        infos = [
+            dict(filename=str(path / name), name=name) for name, _ in scan_video_folder(path)[0]
+        ]
     elif path.is_file():
         infos = [dict(filename=str(path))]
     else:
@@ -291,7 +379,7 @@ def _dataset(videos, pipeline, root, kind):
 @torch.no_grad()
 def _curves(encoder, predictor, dataset, num_blocks, min_observed, num_workers, window_batch):
     """Curves of all videos in their order, and the unreadable ones."""
-    mine = list(range(len(dataset)))[get_rank()::get_world_size()]
+    mine = list(range(len(dataset)))[get_rank() :: get_world_size()]
     found, device = [], encoder.device
     bar = Progress('surprise of videos', len(mine), is_main_process())
     for item in DataLoader(dataset, sampler=mine, batch_size=None, num_workers=num_workers):
@@ -304,30 +392,43 @@ def _curves(encoder, predictor, dataset, num_blocks, min_observed, num_workers, 
                 surprise.append(discrepancy(*pair).cpu())
             length = windows.shape[3] * int(item['frame_interval'])
             total, fps = int(item['total_frames']), float(item['avg_fps'])
-            starts = (np.asarray(item['window_starts'])[:, None]
-                      + np.arange(1, num_blocks) * length)
+            starts = np.asarray(item['window_starts'])[:, None] + np.arange(1, num_blocks) * length
             values = torch.stack([torch.cat(surprise), block_motion(windows)], -1)
             first = min_observed - 1  # of the predicted blocks
             means, _ = average_on_timeline(
-                starts[:, first:].reshape(-1), length,
-                values[:, first:].flatten(0, 1).double().numpy(), total)
+                starts[:, first:].reshape(-1),
+                length,
+                values[:, first:].flatten(0, 1).double().numpy(),
+                total,
+            )
             item['curve'] = SurpriseCurve(
-                item['name'], unit_times(total, length, fps), means[:, 0], means[:, 1],
-                total / fps, float(item['failure']))
+                item['name'],
+                unit_times(total, length, fps),
+                means[:, 0],
+                means[:, 1],
+                total / fps,
+                float(item['failure']),
+            )
             if np.isnan(means).all():
-                item['reason'] = (f'has {total} frames; a prediction needs {min_observed} blocks '
-                                  f'of {length} frames before it')
+                item['reason'] = (
+                    f'has {total} frames; a prediction needs {min_observed} blocks '
+                    f'of {length} frames before it'
+                )
         item.pop('inputs', None)
         found.append(item)
         bar.step(bad='reason' in item)
-    gathered = sorted((item for part in all_gather_object(found) for item in part),
-                      key=lambda item: item['index'])
-    return ([item['curve'] for item in gathered if 'reason' not in item],
-            [(item['name'], item['reason']) for item in gathered if 'reason' in item])
+    gathered = sorted(
+        (item for part in all_gather_object(found) for item in part), key=lambda item: item['index']
+    )
+    return (
+        [item['curve'] for item in gathered if 'reason' not in item],
+        [(item['name'], item['reason']) for item in gathered if 'reason' in item],
+    )
 
 
-def surprise_of_config(cfg: Config, checkpoint: str | Path, out: str | Path, **options: Any
-                       ) -> list[dict]:
+def surprise_of_config(
+    cfg: Config, checkpoint: str | Path, out: str | Path, **options: Any
+) -> list[dict]:
     """Run the ``surprise`` part of a config: ``dict(dataset=NAME, videos=DATASET, …)``.
 
     What else is in it are arguments of :func:`run_surprise`.
@@ -341,8 +442,14 @@ def surprise_of_config(cfg: Config, checkpoint: str | Path, out: str | Path, **o
         The records.
     """
     settings = dict(cfg.surprise)
-    return run_surprise(checkpoint, settings.pop('videos'), name=settings.pop('dataset'), out=out,
-                        **settings, **options)[0]
+    return run_surprise(
+        checkpoint,
+        settings.pop('videos'),
+        name=settings.pop('dataset'),
+        out=out,
+        **settings,
+        **options,
+    )[0]
 
 
 if __name__ == '__main__':

@@ -55,31 +55,61 @@ _OF_THE_TEST = ('max_views', 'data_preprocessor.normalize_test')
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Arguments of ``tools/test.py``."""
     parser = argparse.ArgumentParser(
-        prog='test.py', description='Evaluate a checkpoint as a config says.',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
+        prog='test.py',
+        description='Evaluate a checkpoint as a config says.',
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
+    )
     parser.add_argument('config', help='path of a config, or the name of a shipped one')
-    parser.add_argument('checkpoint', help='checkpoint file, or the word random for the untrained '
-                        'model')
-    parser.add_argument('--encoder-config', metavar='CONFIG',
-                        help='config with the model to probe; needed for random, otherwise that '
-                        'inside the checkpoint is used')
-    parser.add_argument('--calibrate-bn', type=cli.whole(0), default=0, metavar='BATCHES',
-                        help='set the BatchNorm statistics of the encoder on so many batches of '
-                        'gallery clips first')
-    parser.add_argument('--work-dir', help='where logs and results go '
-                        '(default: work_dirs/<name of the config>)')
-    parser.add_argument('--out', help='JSON file the results are appended to '
-                        '(default: results.json in the work dir)')
-    parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights and of the '
-                        'splits of the training set (default: 0)')
-    parser.add_argument('--device', help='where to probe, such as cpu or cuda:1 '
-                        '(default: the GPU where there is one)')
-    parser.add_argument('--dump', metavar='FILE.npz', help='write class probabilities, or features '
-                        'of a retrieval, to this file (for tools/fuse.py)')
-    parser.add_argument('--no-baselines', action='store_true',
-                        help='leave out chance-level and trivial features')
-    parser.add_argument('--cfg-options', nargs='+', action=cli.ConfigOptions, metavar='KEY=VALUE',
-                        help='change settings of the config, as in evaluation.dataset=mine')
+    parser.add_argument(
+        'checkpoint', help='checkpoint file, or the word random for the untrained model'
+    )
+    parser.add_argument(
+        '--encoder-config',
+        metavar='CONFIG',
+        help='config with the model to probe; needed for random, otherwise that '
+        'inside the checkpoint is used',
+    )
+    parser.add_argument(
+        '--calibrate-bn',
+        type=cli.whole(0),
+        default=0,
+        metavar='BATCHES',
+        help='set the BatchNorm statistics of the encoder on so many batches of '
+        'gallery clips first',
+    )
+    parser.add_argument(
+        '--work-dir', help='where logs and results go (default: work_dirs/<name of the config>)'
+    )
+    parser.add_argument(
+        '--out',
+        help='JSON file the results are appended to (default: results.json in the work dir)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=cli.seed,
+        default=0,
+        help='of random weights and of the splits of the training set (default: 0)',
+    )
+    parser.add_argument(
+        '--device',
+        help='where to probe, such as cpu or cuda:1 (default: the GPU where there is one)',
+    )
+    parser.add_argument(
+        '--dump',
+        metavar='FILE.npz',
+        help='write class probabilities, or features '
+        'of a retrieval, to this file (for tools/fuse.py)',
+    )
+    parser.add_argument(
+        '--no-baselines', action='store_true', help='leave out chance-level and trivial features'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=cli.ConfigOptions,
+        metavar='KEY=VALUE',
+        help='change settings of the config, as in evaluation.dataset=mine',
+    )
     return cli.parse_launched(parser, argv)
 
 
@@ -98,41 +128,85 @@ def main(argv: list[str] | None = None) -> None:
     runs_loop = cfg.get('surprise') is None and cfg.get('evaluation') is None
     with compat.process_group('none' if runs_loop else args.launcher):
         if cfg.get('surprise') is not None:
-            unused = [name for name, value in (
-                ('--dump', args.dump), ('--calibrate-bn', args.calibrate_bn),
-                ('--no-baselines', args.no_baselines)) if value]
+            unused = [
+                name
+                for name, value in (
+                    ('--dump', args.dump),
+                    ('--calibrate-bn', args.calibrate_bn),
+                    ('--no-baselines', args.no_baselines),
+                )
+                if value
+            ]
             if unused:
                 raise ValueError(f'{", ".join(unused)} is not for surprise: leave it out')
             records = surprise_of_config(
-                cfg, args.checkpoint, cfg.work_dir, results=out, seed=args.seed,
-                encoder_config=args.encoder_config, device=args.device)
+                cfg,
+                args.checkpoint,
+                cfg.work_dir,
+                results=out,
+                seed=args.seed,
+                encoder_config=args.encoder_config,
+                device=args.device,
+            )
             text = format_table(records)
         elif cfg.get('evaluation') is not None:
             records = run_evaluation(
-                cfg, args.checkpoint, encoder_config=args.encoder_config, seed=args.seed,
-                device=args.device, calibrate_bn=args.calibrate_bn, out=out, dump=args.dump,
-                baselines=False if args.no_baselines else None)
+                cfg,
+                args.checkpoint,
+                encoder_config=args.encoder_config,
+                seed=args.seed,
+                device=args.device,
+                calibrate_bn=args.calibrate_bn,
+                out=out,
+                dump=args.dump,
+                baselines=False if args.no_baselines else None,
+            )
             text = format_table(records)
         else:
-            unused = [name for name, value in (
-                ('--encoder-config', args.encoder_config), ('--device', args.device),
-                ('--calibrate-bn', args.calibrate_bn)) if value]
+            unused = [
+                name
+                for name, value in (
+                    ('--encoder-config', args.encoder_config),
+                    ('--device', args.device),
+                    ('--calibrate-bn', args.calibrate_bn),
+                )
+                if value
+            ]
             if unused:
-                raise ValueError(f'{", ".join(unused)} is for configs with an evaluation part, '
-                                 f'which {args.config} does not have')
-            records = run_loop(cfg, args.checkpoint, args.seed, args.launcher, args.cfg_options,
-                               dump=args.dump, baselines=not args.no_baselines)
+                raise ValueError(
+                    f'{", ".join(unused)} is for configs with an evaluation part, '
+                    f'which {args.config} does not have'
+                )
+            records = run_loop(
+                cfg,
+                args.checkpoint,
+                args.seed,
+                args.launcher,
+                args.cfg_options,
+                dump=args.dump,
+                baselines=not args.no_baselines,
+            )
             if is_main_process():
                 append_results(out, records)
-            text = (format_table(records) if records[0]['unit'] == 'percent'
-                    else _format_fractions(records[0]))
+            text = (
+                format_table(records)
+                if records[0]['unit'] == 'percent'
+                else _format_fractions(records[0])
+            )
         if is_main_process():
             print(f'\n{text}\n\nresults are in {out}')
 
 
-def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str = 'none',
-             options: dict | None = None, *, dump: str | Path | None = None,
-             baselines: bool = True) -> list[dict]:
+def run_loop(
+    cfg: Config,
+    checkpoint: str | Path,
+    seed: int = 0,
+    launcher: str = 'none',
+    options: dict | None = None,
+    *,
+    dump: str | Path | None = None,
+    baselines: bool = True,
+) -> list[dict]:
     """Run mmengine's test loop, or the validation loop of a config without one.
 
     Args:
@@ -161,13 +235,17 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
     """
     kind = next((kind for kind in ('test', 'val') if cfg.get(f'{kind}_dataloader')), None)
     if kind is None or cfg.get('model') is None:
-        raise ValueError(f'the config {cfg.filename or ""} has neither an evaluation part nor a '
-                         'model with a test_dataloader or val_dataloader: there is nothing to test')
+        raise ValueError(
+            f'the config {cfg.filename or ""} has neither an evaluation part nor a '
+            'model with a test_dataloader or val_dataloader: there is nothing to test'
+        )
     classifies = 'classification' in cfg
     judged = classifies or 'unintentional' in cfg
     if dump and not judged:
-        raise ValueError(f'--dump is for class scores and retrieval features, and a test with '
-                         f'{cfg.filename or "this config"} has neither')
+        raise ValueError(
+            f'--dump is for class scores and retrieval features, and a test with '
+            f'{cfg.filename or "this config"} has neither'
+        )
     contents = None if checkpoint == 'random' else load_checkpoint_file(checkpoint)
     trained, meta = None, (contents or {}).get('meta') or {}
     if meta.get('cfg'):
@@ -179,7 +257,8 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
             raise ValueError(
                 f'{checkpoint} holds a {held}, not the trained {cfg.model.type} that this config '
                 'tests: test it with the config that trained it, or train with tools/train.py '
-                f'{Path(cfg.filename or "CONFIG").name} --pretrained {checkpoint}')
+                f'{Path(cfg.filename or "CONFIG").name} --pretrained {checkpoint}'
+            )
     if classifies:
         if 'num_blocks' in (trained or {}) and 'num_blocks' not in (options or {}):
             cfg.num_blocks = trained.num_blocks
@@ -207,8 +286,11 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
         load_full(model, contents, str(checkpoint))
     metrics = runner.test()
     loader, dataset = runner.test_dataloader, dataset_of(cfg.test_dataloader)
-    subject = dict(subject='random' if contents is None else Path(checkpoint).name,
-                   checkpoint=None if contents is None else str(checkpoint), seed=seed)
+    subject = dict(
+        subject='random' if contents is None else Path(checkpoint).name,
+        checkpoint=None if contents is None else str(checkpoint),
+        seed=seed,
+    )
     if judged:
         [metric] = [each for each in runner.test_loop.evaluator.metrics if hasattr(each, 'output')]
         told = dict(trained=trained, meta=meta, unreadable=_unreadable(loader.dataset), **subject)
@@ -219,28 +301,46 @@ def run_loop(cfg: Config, checkpoint: str | Path, seed: int = 0, launcher: str =
         return records
     levels = {}
     if hasattr(model, 'pred_steps'):
-        levels = shortcut_levels(model, loader.dataset[0]['inputs'],
-                                 min(cfg.test_dataloader.get('batch_size', 1),
-                                     math.ceil(len(loader.dataset) / get_world_size())))
-    return [dict(
-        protocol=f'loop/{kind}', version=1, options={}, dataset=str(dataset.get('ann_file', '')),
-        split=dict(query=Path(dataset.get('ann_file', '')).name),
-        views=describe_views(dataset.get('pipeline', [])), kind='model', **subject,
-        checkpoint_hash=None if contents is None else checkpoint_hash(checkpoint),
-        bn_batches=0, num_queries=len(loader.dataset),
-        metrics={name: dict(value=float(value)) for name, value in metrics.items()},
-        chance=levels, unit='fraction',
-        time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
-        software=dict(mmssl_video=__version__, torch=torch.__version__))]
+        levels = shortcut_levels(
+            model,
+            loader.dataset[0]['inputs'],
+            min(
+                cfg.test_dataloader.get('batch_size', 1),
+                math.ceil(len(loader.dataset) / get_world_size()),
+            ),
+        )
+    return [
+        dict(
+            protocol=f'loop/{kind}',
+            version=1,
+            options={},
+            dataset=str(dataset.get('ann_file', '')),
+            split=dict(query=Path(dataset.get('ann_file', '')).name),
+            views=describe_views(dataset.get('pipeline', [])),
+            kind='model',
+            **subject,
+            checkpoint_hash=None if contents is None else checkpoint_hash(checkpoint),
+            bn_batches=0,
+            num_queries=len(loader.dataset),
+            metrics={name: dict(value=float(value)) for name, value in metrics.items()},
+            chance=levels,
+            unit='fraction',
+            time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
+            software=dict(mmssl_video=__version__, torch=torch.__version__),
+        )
+    ]
 
 
 def _format_fractions(record):
     """Text of a record whose figures the loop's own metrics made."""
-    lines = [f'{record["protocol"]} of {record["subject"]} on {record["num_queries"]} videos '
-             f'({record["split"]["query"]})']
+    lines = [
+        f'{record["protocol"]} of {record["subject"]} on {record["num_queries"]} videos '
+        f'({record["split"]["query"]})'
+    ]
     lines += [f'  {name:<32}{metric["value"]:.4f}' for name, metric in record['metrics'].items()]
-    return '\n'.join(lines + [f'  {name:<32}{level:.4f}'
-                              for name, level in record['chance'].items()])
+    return '\n'.join(
+        lines + [f'  {name:<32}{level:.4f}' for name, level in record['chance'].items()]
+    )
 
 
 def _use_trained_model(cfg, trained, meta, checkpoint, options):
@@ -256,29 +356,40 @@ def _use_trained_model(cfg, trained, meta, checkpoint, options):
     cfg.model = model
     if 'model.pred_steps' not in options:
         _set_stage(cfg.model, trained, meta, checkpoint)
-    cfg.merge_from_dict({key: value for key, value in options.items()
-                         if key.startswith('model.')})
+    cfg.merge_from_dict({key: value for key, value in options.items() if key.startswith('model.')})
 
 
 def _unreadable(dataset):
     """Test videos left out in any process, ``(name, reason)`` each once."""
-    own = [(video.path, video.reason) for part in video_list_datasets(dataset)
-           for video in part.bad_videos()]
+    own = [
+        (video.path, video.reason)
+        for part in video_list_datasets(dataset)
+        for video in part.bad_videos()
+    ]
     return sorted({video for part in all_gather_object(own) for video in part})
 
 
 def _set_stage(model, trained, meta, checkpoint):
     """Let a model predict as in the last finished epoch of the curriculum that trained it."""
-    hook = next((hook for hook in trained.get('custom_hooks') or [] if isinstance(hook, dict)
-                 and str(hook.get('type')).split('.')[-1] == 'PredictionStepsHook'), None)
+    hook = next(
+        (
+            hook
+            for hook in trained.get('custom_hooks') or []
+            if isinstance(hook, dict)
+            and str(hook.get('type')).split('.')[-1] == 'PredictionStepsHook'
+        ),
+        None,
+    )
     epoch = meta.get('epoch')
     if hook is None or not isinstance(epoch, int):
         return
     steps = PredictionStepsHook(hook.get('schedule')).steps_at(max(epoch - 1, 0))
     if steps != model.get('pred_steps'):
         model.pred_steps = steps
-        print_log(f'{checkpoint} is of epoch {epoch} of a curriculum: the model predicts {steps} '
-                  'blocks, as it did then (change it by --cfg-options model.pred_steps=N).')
+        print_log(
+            f'{checkpoint} is of epoch {epoch} of a curriculum: the model predicts {steps} '
+            'blocks, as it did then (change it by --cfg-options model.pred_steps=N).'
+        )
 
 
 def _only_test(cfg, kind):
@@ -288,12 +399,22 @@ def _only_test(cfg, kind):
     lower the learning rate.
     """
     if not cfg.get(f'{kind}_evaluator'):
-        raise ValueError(f'the config {cfg.filename or ""} has a {kind}_dataloader and no '
-                         f'{kind}_evaluator: there is nothing to measure')
+        raise ValueError(
+            f'the config {cfg.filename or ""} has a {kind}_dataloader and no '
+            f'{kind}_evaluator: there is nothing to measure'
+        )
     cfg.test_dataloader, cfg.test_evaluator = cfg[f'{kind}_dataloader'], cfg[f'{kind}_evaluator']
     cfg.test_cfg = cfg.get('test_cfg') or dict(type='TestLoop')
-    for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
-                 'val_dataloader', 'val_cfg', 'val_evaluator', 'auto_scale_lr'):
+    for name in (
+        'train_dataloader',
+        'train_cfg',
+        'optim_wrapper',
+        'param_scheduler',
+        'val_dataloader',
+        'val_cfg',
+        'val_evaluator',
+        'auto_scale_lr',
+    ):
         cfg.pop(name, None)
     cfg.setdefault('default_hooks', ConfigDict()).checkpoint = None
     cfg.visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
@@ -322,6 +443,8 @@ def shortcut_levels(model: nn.Module, clip: Tensor, batch_size: int) -> dict[str
     if getattr(model.contrastive_loss, 'gather', False):
         batch_size *= get_world_size()
     steps = model.pred_steps
-    return {'chance': 1 / (batch_size * steps * places),
-            'knows only the clip': 1 / (steps * places),
-            'knows clip and place, not time': 1 / steps}
+    return {
+        'chance': 1 / (batch_size * steps * places),
+        'knows only the clip': 1 / (steps * places),
+        'knows clip and place, not time': 1 / steps,
+    }

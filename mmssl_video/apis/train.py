@@ -40,33 +40,58 @@ from .classification import (
 from .views import dataset_of, num_views_of, pipeline_of
 
 # Names in the base configs only: the data loader that holds a copy.
-_COPIED = dict(train_pipeline='train_dataloader', val_pipeline='val_dataloader',
-               test_pipeline='test_dataloader')
+_COPIED = dict(
+    train_pipeline='train_dataloader',
+    val_pipeline='val_dataloader',
+    test_pipeline='test_dataloader',
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Arguments of ``tools/train.py``."""
     parser = argparse.ArgumentParser(
-        prog='train.py', description='Train a model from a config.',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.')
+        prog='train.py',
+        description='Train a model from a config.',
+        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
+    )
     parser.add_argument('config', help='path of a config, or the name of a shipped one')
-    parser.add_argument('--work-dir', help='where logs and checkpoints go '
-                        '(default: work_dirs/<name of the config>)')
-    parser.add_argument('--pretrained', metavar='CKPT', help='begin with the encoder of this '
-                        "checkpoint (the config's load_from); the word random for an encoder as "
-                        'initialised')
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='auto|PATH',
-                        help='go on from a checkpoint; auto (also without a value): from the last '
-                        'one in the work dir, or from the start if there is none')
-    parser.add_argument('--amp', action='store_true',
-                        help='mixed precision: float16 on a GPU, bfloat16 on the CPU')
-    parser.add_argument('--auto-scale-lr', action='store_true',
-                        help="scale the learning rate to the batch size (config's auto_scale_lr)")
+    parser.add_argument(
+        '--work-dir', help='where logs and checkpoints go (default: work_dirs/<name of the config>)'
+    )
+    parser.add_argument(
+        '--pretrained',
+        metavar='CKPT',
+        help='begin with the encoder of this '
+        "checkpoint (the config's load_from); the word random for an encoder as "
+        'initialised',
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='auto|PATH',
+        help='go on from a checkpoint; auto (also without a value): from the last '
+        'one in the work dir, or from the start if there is none',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on the CPU'
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate to the batch size (config's auto_scale_lr)",
+    )
     parser.add_argument('--seed', type=cli.seed, help='random seed (default: that of the config)')
-    parser.add_argument('--deterministic', action='store_true',
-                        help='use deterministic algorithms, slower')
-    parser.add_argument('--cfg-options', nargs='+', action=cli.ConfigOptions, metavar='KEY=VALUE',
-                        help='change settings of the config, as in model.pred_steps=4')
+    parser.add_argument(
+        '--deterministic', action='store_true', help='use deterministic algorithms, slower'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=cli.ConfigOptions,
+        metavar='KEY=VALUE',
+        help='change settings of the config, as in model.pred_steps=4',
+    )
     return cli.parse_launched(parser, argv)
 
 
@@ -110,8 +135,10 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
     try:
         cfg = Config.fromfile(str(path))
     except SyntaxError as error:  # mmengine parses the text without its name
-        raise ValueError(f'{path}, or a config it inherits from, is no Python: {error.msg} in line '
-                         f'{error.lineno}') from None
+        raise ValueError(
+            f'{path}, or a config it inherits from, is no Python: {error.msg} in line '
+            f'{error.lineno}'
+        ) from None
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(options)
@@ -130,8 +157,11 @@ def check_options(cfg: Config, options: dict) -> None:
         node, parts = cfg, key.split('.')
         if len(parts) > 1 and parts[0] in _COPIED:
             loader = f'{_COPIED[parts[0]]}.dataset.pipeline'
-            print_log(f'--cfg-options {key} changes nothing: the data loaders hold copies of '
-                      f'{parts[0]}; set {".".join([loader, *parts[1:]])}', level=logging.WARNING)
+            print_log(
+                f'--cfg-options {key} changes nothing: the data loaders hold copies of '
+                f'{parts[0]}; set {".".join([loader, *parts[1:]])}',
+                level=logging.WARNING,
+            )
         for number, part in enumerate(parts):
             where = '.'.join(parts[:number])
             if isinstance(node, (dict, Config)):
@@ -140,16 +170,22 @@ def check_options(cfg: Config, options: dict) -> None:
                 node = node[part]
             elif isinstance(node, list):
                 if not part.isdigit() or int(part) >= len(node):
-                    raise ValueError(f'--cfg-options {key}: {where} is a list of {len(node)} items '
-                                     f'and has no item {part} (they count from 0)')
+                    raise ValueError(
+                        f'--cfg-options {key}: {where} is a list of {len(node)} items '
+                        f'and has no item {part} (they count from 0)'
+                    )
                 node = node[int(part)]
                 if number == len(parts) - 1 and not (
-                        isinstance(node, dict) and isinstance(options[key], dict)):
-                    raise ValueError(f'--cfg-options {key}: an item of a list cannot be replaced; '
-                                     f'set what is in it ({key}.KEY=VALUE) or the whole {where}')
+                    isinstance(node, dict) and isinstance(options[key], dict)
+                ):
+                    raise ValueError(
+                        f'--cfg-options {key}: an item of a list cannot be replaced; '
+                        f'set what is in it ({key}.KEY=VALUE) or the whole {where}'
+                    )
             else:
-                raise ValueError(f'--cfg-options {key}: {where} is {str(node)[:60]}, so there is '
-                                 f'no {part} in it')
+                raise ValueError(
+                    f'--cfg-options {key}: {where} is {str(node)[:60]}, so there is no {part} in it'
+                )
 
 
 def use_amp(cfg: Config) -> None:
@@ -170,13 +206,16 @@ def use_amp(cfg: Config) -> None:
 def use_auto_scale_lr(cfg: Config) -> None:
     """Switch the linear scaling of the learning rate on."""
     if not cfg.get('auto_scale_lr') or 'base_batch_size' not in cfg.auto_scale_lr:
-        raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the '
-                         'config: the batch size, over all processes, its learning rate is for')
+        raise ValueError(
+            '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the '
+            'config: the batch size, over all processes, its learning rate is for'
+        )
     cfg.auto_scale_lr.enable = True
 
 
-def train(cfg: Config, resume: str | None = None, launcher: str = 'none',
-          options: dict | None = None) -> torch.nn.Module:
+def train(
+    cfg: Config, resume: str | None = None, launcher: str = 'none', options: dict | None = None
+) -> torch.nn.Module:
     """Train a model; everything that can be checked is checked before the first step.
 
     Args:
@@ -208,7 +247,7 @@ def train(cfg: Config, resume: str | None = None, launcher: str = 'none',
         compat.init_cpu_process_group(launcher)
         compat.set_cpu_model_wrapper(cfg)
     cfg.launcher = launcher
-    runner = (RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg))
+    runner = RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
     if cfg.get('load_from'):
         check_checkpoint(runner.model, cfg.load_from, cfg.resume)
         runner.register_hook(EncoderWeightsHook(cfg.load_from))
@@ -247,8 +286,9 @@ def check_config(cfg: Config) -> None:
     """
     for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
         if not cfg.get(key):
-            raise ValueError(f'the config {cfg.filename or ""} has no {key}: it is no config to '
-                             'train with')
+            raise ValueError(
+                f'the config {cfg.filename or ""} has no {key}: it is no config to train with'
+            )
     optimizer = cfg.optim_wrapper.get('optimizer', {})
     kind = optimizer.get('type')
     if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
@@ -256,11 +296,16 @@ def check_config(cfg: Config) -> None:
     for key in ('lr', 'weight_decay', 'momentum', 'eps'):
         value = optimizer.get(key, 0)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-            raise ValueError(f'optim_wrapper.optimizer.{key} must be a number of at least 0, not '
-                             f'{value!r}')
-    for name, least in (('train_dataloader.batch_size', 1), ('train_dataloader.num_workers', 0),
-                        ('val_dataloader.batch_size', 1), ('val_dataloader.num_workers', 0),
-                        ('train_cfg.max_epochs', 1)):
+            raise ValueError(
+                f'optim_wrapper.optimizer.{key} must be a number of at least 0, not {value!r}'
+            )
+    for name, least in (
+        ('train_dataloader.batch_size', 1),
+        ('train_dataloader.num_workers', 0),
+        ('val_dataloader.batch_size', 1),
+        ('val_dataloader.num_workers', 0),
+        ('train_cfg.max_epochs', 1),
+    ):
         part, key = name.split('.')
         value = (cfg.get(part) or {}).get(key, least)
         if not isinstance(value, int) or value < least:
@@ -283,14 +328,20 @@ def check_views(cfg: Config) -> None:
     for name in ('train_dataloader', 'val_dataloader'):
         count = num_views_of(pipeline_of(cfg.get(name)))
         if cfg.get(name) and count != 2:
-            raise ValueError(f'{name}: the pipeline gives {count or "a varying number of"} '
-                             f'clip{"s" * (count != 1)} of a video, and {kind} compares 2: set '
-                             + ("SampleWindow.num_windows=2 and mode='random' or 'uniform'"
-                                if kind == 'BYOL' else
-                                "RepeatClips.times=2 and SampleWindow.mode='random'"))
+            raise ValueError(
+                f'{name}: the pipeline gives {count or "a varying number of"} '
+                f'clip{"s" * (count != 1)} of a video, and {kind} compares 2: set '
+                + (
+                    "SampleWindow.num_windows=2 and mode='random' or 'uniform'"
+                    if kind == 'BYOL'
+                    else "RepeatClips.times=2 and SampleWindow.mode='random'"
+                )
+            )
     if kind == 'BYOL' and cfg.train_dataloader.get('batch_size', 1) < 2:
-        raise ValueError('train_dataloader.batch_size must be at least 2 in each process: batch '
-                         'norm of the projector has no statistics of a single video')
+        raise ValueError(
+            'train_dataloader.batch_size must be at least 2 in each process: batch '
+            'norm of the projector has no statistics of a single video'
+        )
 
 
 def check_hooks(cfg: Config) -> None:
@@ -300,11 +351,14 @@ def check_hooks(cfg: Config) -> None:
         ValueError: Nothing moves the target encoder of a ``BYOL``.
     """
     hooks = [str(hook.get('type')) for hook in cfg.get('custom_hooks') or []]
-    if (str(cfg.model.type).split('.')[-1] == 'BYOL'
-            and not any('MomentumUpdateHook' in hook for hook in hooks)):
-        raise ValueError("the target encoder of BYOL would never move: add "
-                         "dict(type='MomentumUpdateHook') to custom_hooks, or inherit from "
-                         '_base_/target_runtime.py')
+    if str(cfg.model.type).split('.')[-1] == 'BYOL' and not any(
+        'MomentumUpdateHook' in hook for hook in hooks
+    ):
+        raise ValueError(
+            'the target encoder of BYOL would never move: add '
+            "dict(type='MomentumUpdateHook') to custom_hooks, or inherit from "
+            '_base_/target_runtime.py'
+        )
 
 
 def check_blocks(cfg: Config) -> None:
@@ -327,12 +381,14 @@ def check_blocks(cfg: Config) -> None:
                 if num_blocks is not None and blocks != num_blocks:
                     raise ValueError(
                         f'{name}: SplitBlocks makes {blocks} blocks of a clip but '
-                        f'model.num_blocks is {num_blocks}; set both to the same number')
+                        f'model.num_blocks is {num_blocks}; set both to the same number'
+                    )
                 if window and blocks and window % blocks:
                     raise ValueError(
                         f'{name}: a window of {window} frames cannot be split into {blocks} '
                         f'blocks of equal length; set SampleWindow.num_frames to a multiple of '
-                        f'{blocks}, such as {max(window // blocks, 1) * blocks}')
+                        f'{blocks}, such as {max(window // blocks, 1) * blocks}'
+                    )
 
 
 def check_lists(cfg: Config) -> None:
@@ -349,11 +405,13 @@ def check_lists(cfg: Config) -> None:
             if not os.path.isfile(path):
                 raise FileNotFoundError(
                     f'the list file {path!r} of {name} is not there: write it (one "path label" '
-                    f'per line) or set {name}.dataset.ann_file to where it lies')
+                    f'per line) or set {name}.dataset.ann_file to where it lies'
+                )
 
 
-def check_work_dir(work_dir: str | os.PathLike, what: str = 'the work dir',
-                   option: str = '--work-dir') -> None:
+def check_work_dir(
+    work_dir: str | os.PathLike, what: str = 'the work dir', option: str = '--work-dir'
+) -> None:
     """Make a folder and write into it.
 
     Args:
@@ -370,8 +428,10 @@ def check_work_dir(work_dir: str | os.PathLike, what: str = 'the work dir',
         with tempfile.NamedTemporaryFile(dir=folder, prefix='.write_test_'):
             pass
     except OSError as error:
-        raise type(error)(f'{what} {str(work_dir)!r} cannot be written to '
-                          f'({error.strerror}); give another one with {option}') from None
+        raise type(error)(
+            f'{what} {str(work_dir)!r} cannot be written to '
+            f'({error.strerror}); give another one with {option}'
+        ) from None
 
 
 def last_checkpoint(work_dir: str | os.PathLike) -> str | None:
@@ -387,8 +447,10 @@ def last_checkpoint(work_dir: str | os.PathLike) -> str | None:
     for path in (named, note.with_name(named.name)):
         if path.is_file():
             return str(path)
-    raise FileNotFoundError(f'{note} names {named}, which does not exist: resume from another '
-                            f'checkpoint with --resume PATH, or remove {note}')
+    raise FileNotFoundError(
+        f'{note} names {named}, which does not exist: resume from another '
+        f'checkpoint with --resume PATH, or remove {note}'
+    )
 
 
 def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
@@ -403,20 +465,27 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
     checkpoint = _read_checkpoint(path)
     if resume:
         if not {'optimizer', 'message_hub'} <= set(checkpoint) or not (
-                {'epoch', 'iter'} <= set(checkpoint.get('meta', ()))):
-            raise CheckpointError(f'{path} holds weights only, so training cannot be resumed from '
-                                  'it; start from its weights with --cfg-options load_from=PATH')
+            {'epoch', 'iter'} <= set(checkpoint.get('meta', ()))
+        ):
+            raise CheckpointError(
+                f'{path} holds weights only, so training cannot be resumed from '
+                'it; start from its weights with --cfg-options load_from=PATH'
+            )
         if 'config' in checkpoint['meta']:
-            raise CheckpointError(f'{path} is refused: mmengine would run the text in its '
-                                  "meta['config'], which a checkpoint of ours does not have")
+            raise CheckpointError(
+                f'{path} is refused: mmengine would run the text in its '
+                "meta['config'], which a checkpoint of ours does not have"
+            )
         load_full(model, checkpoint, str(path))
         return
     weights = state_dict_of(checkpoint, str(path))
     model = model.module if is_model_wrapper(model) else model
     parts = loaded_parts(model)
     if not any(key.split('.', 1)[0] in parts for key in weights):
-        raise CheckpointError(f'{path} is of another architecture: none of its keys '
-                              f'({next(iter(weights))}, ...) is in the model')
+        raise CheckpointError(
+            f'{path} is of another architecture: none of its keys '
+            f'({next(iter(weights))}, ...) is in the model'
+        )
     # A part that is absent altogether is fine; a deeper backbone or half a neck is not.
     match_weights(model, weights, str(path), parts)
 
@@ -428,8 +497,10 @@ def _drop_missing_tensorboard(cfg: Config) -> None:
         kept = [b for b in backends if b.get('type') != 'TensorboardVisBackend']
         if len(kept) < len(backends):
             cfg.visualizer.vis_backends = kept
-            print_log('tensorboard is not installed: scalars go to the log and its JSON file only',
-                      level=logging.INFO)
+            print_log(
+                'tensorboard is not installed: scalars go to the log and its JSON file only',
+                level=logging.INFO,
+            )
 
 
 if __name__ == '__main__':

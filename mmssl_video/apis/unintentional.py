@@ -16,10 +16,18 @@ from ..evaluation.unintentional_metric import UnintentionalActionMetric
 from .views import dataset_of, describe_views
 
 
-def unintentional_records(cfg: Config, metric: UnintentionalActionMetric, *,
-                          trained: Config | None, subject: str, checkpoint: str | None, meta: dict,
-                          unreadable: list[tuple[str, str]], seed: int, baselines: bool = True
-                          ) -> list[dict]:
+def unintentional_records(
+    cfg: Config,
+    metric: UnintentionalActionMetric,
+    *,
+    trained: Config | None,
+    subject: str,
+    checkpoint: str | None,
+    meta: dict,
+    unreadable: list[tuple[str, str]],
+    seed: int,
+    baselines: bool = True,
+) -> list[dict]:
     """Records of a tested classifier of unintentional actions, trivial answers first.
 
     Beside it stand chance (a third; for the localisation that of a random moment), the majority
@@ -45,28 +53,57 @@ def unintentional_records(cfg: Config, metric: UnintentionalActionMetric, *,
     query = dataset_of(cfg.test_dataloader)
     pretrained = told.get('pretrained') or {}
     train_list = dataset_of(told.get('train_dataloader') or cfg.get('train_dataloader')).get(
-        'ann_file')
+        'ann_file'
+    )
     own = dict(
-        protocol=(told.get('unintentional') or cfg.unintentional).protocol, version=1,
-        dataset=cfg.unintentional.dataset, views=describe_views(query['pipeline']), bn_batches=0,
-        seed=(told.get('randomness') or {}).get('seed', seed), num_gallery=0,
-        num_queries=len(metric.videos), num_classes=len(STEP_CLASSES),
-        split=dict(gallery=Path(train_list).name if train_list else None,
-                   query=Path(query['ann_file']).name),
-        unreadable=dict(gallery=[], query=unreadable))
+        protocol=(told.get('unintentional') or cfg.unintentional).protocol,
+        version=1,
+        dataset=cfg.unintentional.dataset,
+        views=describe_views(query['pipeline']),
+        bn_batches=0,
+        seed=(told.get('randomness') or {}).get('seed', seed),
+        num_gallery=0,
+        num_queries=len(metric.videos),
+        num_classes=len(STEP_CLASSES),
+        split=dict(
+            gallery=Path(train_list).name if train_list else None,
+            query=Path(query['ann_file']).name,
+        ),
+        unreadable=dict(gallery=[], query=unreadable),
+    )
     nobody = dict(own, kind='baseline', checkpoint=None, checkpoint_hash=None, options={})
     details = dict(queries=output.details['queries'])
-    middle = {localisation_name(within): 100 * float(np.mean([
-        abs(video['duration'] / 2 - video['failure']) <= within for video in metric.videos]))
-        for within in THRESHOLDS}
+    middle = {
+        localisation_name(within): 100
+        * float(
+            np.mean(
+                [abs(video['duration'] / 2 - video['failure']) <= within for video in metric.videos]
+            )
+        )
+        for within in THRESHOLDS
+    }
     records = [
-        make_record(ProtocolOutput(output.details['majority_class'], output.chance, details),
-                    subject='majority class', **nobody),
-        make_record(ProtocolOutput(middle, output.chance, details),
-                    subject='middle of the video', **nobody),
-        make_record(output, **own, subject=subject, kind='encoder', checkpoint=checkpoint,
-                    checkpoint_hash=None if checkpoint is None else checkpoint_hash(checkpoint),
-                    options=dict(pretrained=pretrained.get('checkpoint'),
-                                 pretrained_hash=pretrained.get('hash'), epoch=meta.get('epoch')))]
+        make_record(
+            ProtocolOutput(output.details['majority_class'], output.chance, details),
+            subject='majority class',
+            **nobody,
+        ),
+        make_record(
+            ProtocolOutput(middle, output.chance, details), subject='middle of the video', **nobody
+        ),
+        make_record(
+            output,
+            **own,
+            subject=subject,
+            kind='encoder',
+            checkpoint=checkpoint,
+            checkpoint_hash=None if checkpoint is None else checkpoint_hash(checkpoint),
+            options=dict(
+                pretrained=pretrained.get('checkpoint'),
+                pretrained_hash=pretrained.get('hash'),
+                epoch=meta.get('epoch'),
+            ),
+        ),
+    ]
     records[-1]['warnings'] = closeness_warnings(records)[subject]
     return records if baselines else records[-1:]

@@ -20,11 +20,14 @@ def as_windows(inputs: Tensor, num_blocks: int) -> Tensor:
     if inputs.ndim == 4:
         return inputs[None]
     if inputs.ndim != 5:
-        raise ValueError('a sample must have shape [clips, channels, frames, height, width], got '
-                         f'{list(inputs.shape)}')
+        raise ValueError(
+            'a sample must have shape [clips, channels, frames, height, width], got '
+            f'{list(inputs.shape)}'
+        )
     if len(inputs) % num_blocks:
-        raise ValueError(f'a sample of {len(inputs)} clips is no whole number of windows of '
-                         f'{num_blocks} blocks')
+        raise ValueError(
+            f'a sample of {len(inputs)} clips is no whole number of windows of {num_blocks} blocks'
+        )
     return inputs.unflatten(0, (-1, num_blocks))
 
 
@@ -108,8 +111,14 @@ def find_pipeline(config: Config | dict) -> list[dict]:
     return pipeline_of(config.get('train_dataloader')) or config.get('train_pipeline') or []
 
 
-def view_pipeline(config: Config | dict, num_windows: int | None = None, crops: str = 'center',
-                  flip: bool = False, crop_share: float = 1.0, **sampling: Any) -> list[ConfigDict]:
+def view_pipeline(
+    config: Config | dict,
+    num_windows: int | None = None,
+    crops: str = 'center',
+    flip: bool = False,
+    crop_share: float = 1.0,
+    **sampling: Any,
+) -> list[ConfigDict]:
     """Test pipeline for an encoder: frames, blocks and size of its training, no augmentation.
 
     Args:
@@ -140,7 +149,8 @@ def view_pipeline(config: Config | dict, num_windows: int | None = None, crops: 
         raise ValueError(
             "the encoder's config has no training pipeline with SampleWindow and Resize, so the "
             'frames it expects are unknown: give a config that has one (--encoder-config), or '
-            'describe the videos by a dataset config with a pipeline of its own')
+            'describe the videos by a dataset config with a pipeline of its own'
+        )
     if not 0 < crop_share <= 1:
         raise ValueError(f'crop_share must lie in (0, 1], got {crop_share}')
     size = _short_side(dict(scale=scales[-1]))
@@ -149,18 +159,26 @@ def view_pipeline(config: Config | dict, num_windows: int | None = None, crops: 
     if kept is not None:
         options['num_frames'] = kept.get('num_frames', 16)
     options.update(mode='sliding') if num_windows is None else options.update(
-        mode='uniform', num_windows=num_windows)
+        mode='uniform', num_windows=num_windows
+    )
     options.update(sampling)
     crop = dict(type='CenterCrop', crop_size=size)
     if crops != 'center' or flip:
         crop = dict(type='MultiCrop', crop_size=size, crops=crops, flip=flip)
-    steps = [dict(type='VideoInit'), dict(type='SampleWindow', **options),
-             dict(type='DecodeFrames'), dict(type='Resize', scale=(-1, round(size / crop_share))),
-             crop]
+    steps = [
+        dict(type='VideoInit'),
+        dict(type='SampleWindow', **options),
+        dict(type='DecodeFrames'),
+        dict(type='Resize', scale=(-1, round(size / crop_share))),
+        crop,
+    ]
     if split is not None:
         steps.append(dict(split))
-    return [ConfigDict(step) for step in steps + [
-        dict(type='FormatShape', input_format='NCTHW'), dict(type='PackActionInputs')]]
+    return [
+        ConfigDict(step)
+        for step in steps
+        + [dict(type='FormatShape', input_format='NCTHW'), dict(type='PackActionInputs')]
+    ]
 
 
 def describe_views(pipeline: Sequence[dict]) -> str:
@@ -180,11 +198,15 @@ def describe_views(pipeline: Sequence[dict]) -> str:
             moving = f' moving by {sample["step_frames"]} frames'
         elif sample.get('mode') == 'sliding' and sample.get('overlap', 0.5) != 0.5:
             moving = f' overlapping by {sample["overlap"]:g}'
-        parts.append(f'{count}{sample.get("mode", "random")} windows of {sample.get("num_frames")} '
-                     f'frames at stride {sample.get("stride")}{moving}')
+        parts.append(
+            f'{count}{sample.get("mode", "random")} windows of {sample.get("num_frames")} '
+            f'frames at stride {sample.get("stride")}{moving}'
+        )
     elif theirs is not None:
-        parts.append(f'{theirs.get("num_clips", 1)} clips of {theirs.get("clip_len", 1)} frames at '
-                     f'stride {theirs.get("frame_interval", 1)}')
+        parts.append(
+            f'{theirs.get("num_clips", 1)} clips of {theirs.get("clip_len", 1)} frames at '
+            f'stride {theirs.get("frame_interval", 1)}'
+        )
     if split is not None:
         parts.append(f'{split["num_blocks"]} blocks')
     side = None
@@ -194,12 +216,16 @@ def describe_views(pipeline: Sequence[dict]) -> str:
         elif _kind(step) == 'MultiCrop':
             crops = step.get('crops', 'center')
             crops = f'{crops} crop' + ('' if crops == 'center' else 's')
-            parts.append(f'{crops} of {step["crop_size"]}'
-                         + (f' out of {side}' if side not in (None, step['crop_size']) else '')
-                         + (' and their mirror images' if step.get('flip') else ''))
+            parts.append(
+                f'{crops} of {step["crop_size"]}'
+                + (f' out of {side}' if side not in (None, step['crop_size']) else '')
+                + (' and their mirror images' if step.get('flip') else '')
+            )
         elif 'crop_size' in step:
-            parts.append(f'{_kind(step)} {step["crop_size"]}'
-                         + (f' out of {side}' if side not in (None, step['crop_size']) else ''))
+            parts.append(
+                f'{_kind(step)} {step["crop_size"]}'
+                + (f' out of {side}' if side not in (None, step['crop_size']) else '')
+            )
         elif _kind(step) in ('VideoColorJitter', 'ColorJitter'):
             parts.append('colours jittered')
     return ', '.join(parts + ['mean over views'])

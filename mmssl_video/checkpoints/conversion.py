@@ -44,8 +44,14 @@ class Conversion:
         return '\n'.join(lines)
 
 
-def complete(weights: dict, config: dict, parts: tuple, origin: str, source: str,
-             official_name: Callable[[str], str]) -> list[str]:
+def complete(
+    weights: dict,
+    config: dict,
+    parts: tuple,
+    origin: str,
+    source: str,
+    official_name: Callable[[str], str],
+) -> list[str]:
     """Compare converted weights with the model that the config builds.
 
     Args:
@@ -85,8 +91,7 @@ def complete(weights: dict, config: dict, parts: tuple, origin: str, source: str
             f'{source} has {len(left)} keys that no {origin} model of its kind has: {some(left)}.'
         )
     wrong = [
-        f'{official_name(key)} {tuple(weights[key].shape)} instead of '
-        f'{tuple(wanted[key].shape)}'
+        f'{official_name(key)} {tuple(weights[key].shape)} instead of {tuple(wanted[key].shape)}'
         for key in wanted
         if key in weights and weights[key].shape != wanted[key].shape
     ]

@@ -139,9 +139,7 @@ def register_loaders() -> None:
     mmengine calls ``torch.load`` without ``weights_only``: unsafe on torch < 2.6, and without a
     clear sentence on any. Its loaders for storages and model zoos are replaced by a refusal.
     """
-    CheckpointLoader.register_scheme(
-        prefixes=list(_STORAGES), loader=load_from_storage, force=True
-    )
+    CheckpointLoader.register_scheme(prefixes=list(_STORAGES), loader=load_from_storage, force=True)
     CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     CheckpointLoader.register_scheme(
         prefixes=['http://', 'https://'], loader=load_from_http, force=True

@@ -36,8 +36,14 @@ _PREPROCESSOR = dict(
 )
 
 
-def convert(given: dict[str, torch.Tensor], origin: str, target: str | None, num_blocks: int,
-            pred_steps: int, source: str) -> Conversion:
+def convert(
+    given: dict[str, torch.Tensor],
+    origin: str,
+    target: str | None,
+    num_blocks: int,
+    pred_steps: int,
+    source: str,
+) -> Conversion:
     """Convert weights of a released model; see :func:`.official.convert_official`."""
     _refuse_foreign(given, origin, source)
     is_classifier = any(key.startswith('final_') for key in given)

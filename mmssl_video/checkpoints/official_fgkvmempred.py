@@ -20,44 +20,73 @@ from .io import CheckpointError, some
 _DEPTHS = {(1, 1, 1, 1): 10, (2, 2, 2, 2): 18, (3, 4, 6, 3): 34}
 # Pairs of prefixes, the authors' and ours; the first that fits counts, in both directions.
 _STEM = (('conv.', 'conv1.'), ('bn.', 'bn1.'))
-_STEM_2PLUS1D = (('conv1.', 'conv1.spatial.'), ('bn1.', 'conv1.bn.'),
-                 ('conv2.', 'conv1.temporal.'), ('bn2.', 'bn1.'))
-_SHORTCUT = (('branch1_bn.', 'downsample.1.'), ('branch1.0.', 'downsample.0.spatial.'),
-             ('branch1.1.', 'downsample.0.bn.'), ('branch1.3.', 'downsample.0.temporal.'),
-             ('branch1.', 'downsample.0.'))
-_BLOCK = (*_SHORTCUT, ('branch2.a_bn.', 'bn1.'), ('branch2.b_bn.', 'bn2.'),
-          ('branch2.a.', 'conv1.'), ('branch2.b.', 'conv2.'))
+_STEM_2PLUS1D = (
+    ('conv1.', 'conv1.spatial.'),
+    ('bn1.', 'conv1.bn.'),
+    ('conv2.', 'conv1.temporal.'),
+    ('bn2.', 'bn1.'),
+)
+_SHORTCUT = (
+    ('branch1_bn.', 'downsample.1.'),
+    ('branch1.0.', 'downsample.0.spatial.'),
+    ('branch1.1.', 'downsample.0.bn.'),
+    ('branch1.3.', 'downsample.0.temporal.'),
+    ('branch1.', 'downsample.0.'),
+)
+_BLOCK = (
+    *_SHORTCUT,
+    ('branch2.a_bn.', 'bn1.'),
+    ('branch2.b_bn.', 'bn2.'),
+    ('branch2.a.', 'conv1.'),
+    ('branch2.b.', 'conv2.'),
+)
 _BARE_BLOCK = (*_SHORTCUT, ('branch2.', 'conv1.'))  # res5's changed first block
 _BLOCK_2PLUS1D = (
     *_SHORTCUT,
-    ('branch2.a_bn1.', 'bn1.'), ('branch2.a_bn.', 'conv1.bn.'),
-    ('branch2.a_conv2.', 'conv1.temporal.'), ('branch2.a.', 'conv1.spatial.'),
-    ('branch2.b_bn1.', 'bn2.'), ('branch2.b_bn.', 'conv2.bn.'),
-    ('branch2.b_conv2.', 'conv2.temporal.'), ('branch2.b.', 'conv2.spatial.'))
+    ('branch2.a_bn1.', 'bn1.'),
+    ('branch2.a_bn.', 'conv1.bn.'),
+    ('branch2.a_conv2.', 'conv1.temporal.'),
+    ('branch2.a.', 'conv1.spatial.'),
+    ('branch2.b_bn1.', 'bn2.'),
+    ('branch2.b_bn.', 'conv2.bn.'),
+    ('branch2.b_conv2.', 'conv2.temporal.'),
+    ('branch2.b.', 'conv2.spatial.'),
+)
 _PREDICTOR = 'backbone.head.predictors.0.'
 _HEADS = (
     ('backbone.head.projection.projection.', 'projector.mlp.'),
     ('backbone_hist.head.projection.projection.', 'target_projector.mlp.'),
-    *((_PREDICTOR + theirs, ours) for theirs, ours in (
-        ('projection.', 'predictor.mlp.'), ('cross_branch.projection.', 'predictor.mlp.'),
-        ('in_proj_cross.projection.', 'predictor.phi.'), ('cross_mem', 'predictor.values'),
-        ('cross_key.weight_v', 'predictor.keys'),
-        ('source_key.weight_v', 'concepts.online_concepts'),
-        ('source_key.weight', 'concepts.online_concepts'),
-        ('target_key.weight_v', 'concepts.target_concepts'),
-        ('target_key.weight', 'concepts.target_concepts'),
-        ('source_recon.projection.', 'concepts.online_dictionary.'),
-        ('target_recon.projection.', 'concepts.target_dictionary.'),
-        ('dino_loss.center', 'concepts.centre'))),
-    ('head.projection.', 'cls_head.fc.'))
+    *(
+        (_PREDICTOR + theirs, ours)
+        for theirs, ours in (
+            ('projection.', 'predictor.mlp.'),
+            ('cross_branch.projection.', 'predictor.mlp.'),
+            ('in_proj_cross.projection.', 'predictor.phi.'),
+            ('cross_mem', 'predictor.values'),
+            ('cross_key.weight_v', 'predictor.keys'),
+            ('source_key.weight_v', 'concepts.online_concepts'),
+            ('source_key.weight', 'concepts.online_concepts'),
+            ('target_key.weight_v', 'concepts.target_concepts'),
+            ('target_key.weight', 'concepts.target_concepts'),
+            ('source_recon.projection.', 'concepts.online_dictionary.'),
+            ('target_recon.projection.', 'concepts.target_dictionary.'),
+            ('dino_loss.center', 'concepts.centre'),
+        )
+    ),
+    ('head.projection.', 'cls_head.fc.'),
+)
 _IGNORED = (
     (r'ptr|queue_x|iter', 'bookkeeping of the training that no model here has'),
     (r'knn_mem\.memory', 'features of the training videos for an evaluation while training'),
     (r'backbone_hist\.head\.predictors\..*', "the target encoder's copy of the predictor, unused"),
-    (r'backbone\.head\.predictors\.0\.\w+_key\.weight_g', 'frozen at 1 and unused'))
+    (r'backbone\.head\.predictors\.0\.\w+_key\.weight_g', 'frozen at 1 and unused'),
+)
 _PREPROCESSOR = dict(
-    type='ActionDataPreprocessor', mean=[114.75, 114.75, 114.75], std=[57.375, 57.375, 57.375],
-    format_shape='NCTHW')
+    type='ActionDataPreprocessor',
+    mean=[114.75, 114.75, 114.75],
+    std=[57.375, 57.375, 57.375],
+    format_shape='NCTHW',
+)
 
 
 def settings_of(checkpoint: Mapping, source: str = 'the checkpoint') -> dict[str, Any]:
@@ -75,31 +104,46 @@ def settings_of(checkpoint: Mapping, source: str = 'the checkpoint') -> dict[str
         reason = ' '.join(str(getattr(error, 'problem', None) or error).split())
         raise CheckpointError(f"{source}: its 'cfg' is no plain YAML ({reason}).") from None
     if not isinstance(settings, dict):
-        raise CheckpointError(f"{source}: its 'cfg' holds a {type(settings).__name__} and not the "
-                              "settings of FGKVMemPred's code.")
+        raise CheckpointError(
+            f"{source}: its 'cfg' holds a {type(settings).__name__} and not the "
+            "settings of FGKVMemPred's code."
+        )
     return settings
 
 
-def convert(given: dict[str, torch.Tensor], settings: dict, target: str | None,
-            source: str) -> Conversion:
+def convert(
+    given: dict[str, torch.Tensor], settings: dict, target: str | None, source: str
+) -> Conversion:
     """Convert weights of a released model; see :func:`.official.convert_official`."""
     _refuse_foreign(given, source)
     is_classifier = not any(key.startswith('backbone.') for key in given)
     target = target or ('classifier' if is_classifier else 'full')
     if target == 'classifier' and not is_classifier:
-        raise CheckpointError(f'{source} is a pre-training checkpoint without a classifier: '
-                              'convert it with --to encoder and train a classifier on it.')
+        raise CheckpointError(
+            f'{source} is a pre-training checkpoint without a classifier: '
+            'convert it with --to encoder and train a classifier on it.'
+        )
     if target == 'full' and is_classifier:
-        raise CheckpointError(f'{source} is a classifier without a predictor: convert it with --to '
-                              'classifier or --to encoder.')
+        raise CheckpointError(
+            f'{source} is a classifier without a predictor: convert it with --to '
+            'classifier or --to encoder.'
+        )
     encoder = '' if is_classifier else 'backbone.'
     renamed, ignored = _rename(given, encoder)
     reader = _Reader(renamed, settings, source)
     backbone = reader.backbone()
     parts = dict(
-        encoder=('backbone',), classifier=('backbone', 'cls_head'),
-        full=('backbone', 'projector', 'predictor', 'concepts', 'target_backbone',
-              'target_projector'))[target]
+        encoder=('backbone',),
+        classifier=('backbone', 'cls_head'),
+        full=(
+            'backbone',
+            'projector',
+            'predictor',
+            'concepts',
+            'target_backbone',
+            'target_projector',
+        ),
+    )[target]
     if target == 'classifier':
         model = dict(type='ClipClassifier', backbone=backbone, **reader.classifier(backbone))
     elif target == 'full':
@@ -107,8 +151,12 @@ def convert(given: dict[str, torch.Tensor], settings: dict, target: str | None,
     else:  # any projector makes the recognizer of an encoder whole; it has no weights here
         width = 8 * backbone['base_channels']
         small = dict(in_channels=width, hidden_channels=width, out_channels=width)
-        model = dict(type='BYOL', backbone=backbone, projector=dict(type='ProjectionMLP', **small),
-                     predictor=dict(type='MLPPredictor', batch_norm=True, **small))
+        model = dict(
+            type='BYOL',
+            backbone=backbone,
+            projector=dict(type='ProjectionMLP', **small),
+            predictor=dict(type='MLPPredictor', batch_norm=True, **small),
+        )
     model['data_preprocessor'] = reader.preprocessor()
     if target == 'full' and model['concepts'] is None:
         parts = tuple(part for part in parts if part != 'concepts')
@@ -117,11 +165,20 @@ def convert(given: dict[str, torch.Tensor], settings: dict, target: str | None,
         if key.split('.', 1)[0] in parts:
             weights[key], used[old] = value, key
         else:
-            why = ('no concepts are rebuilt by this model' if target == 'full'
-                   else f'not part of --to {target}')
+            why = (
+                'no concepts are rebuilt by this model'
+                if target == 'full'
+                else f'not part of --to {target}'
+            )
             ignored[old] = why
-    missing = complete(weights, model, parts, 'fgkvmempred', source,
-                       lambda key: _official_name(key, renamed, encoder))
+    missing = complete(
+        weights,
+        model,
+        parts,
+        'fgkvmempred',
+        source,
+        lambda key: _official_name(key, renamed, encoder),
+    )
     return Conversion(weights, model, target, used, ignored, missing)
 
 
@@ -138,9 +195,14 @@ def pipeline(conversion: Conversion, settings: dict, size: int | None = None) ->
     size = size or data.get('TRAIN_CROP_SIZE', 224 if is_slow else 112)
     return [
         dict(type='VideoInit'),
-        dict(type='SampleWindow', num_frames=data.get('NUM_FRAMES', 8 if is_slow else 16),
-             stride=data.get('SAMPLING_RATE', 8 if is_slow else 4), mode='random',
-             num_windows=1 if conversion.target == 'classifier' else 2, short='loop'),
+        dict(
+            type='SampleWindow',
+            num_frames=data.get('NUM_FRAMES', 8 if is_slow else 16),
+            stride=data.get('SAMPLING_RATE', 8 if is_slow else 4),
+            mode='random',
+            num_windows=1 if conversion.target == 'classifier' else 2,
+            short='loop',
+        ),
         dict(type='DecodeFrames'),
         dict(type='Resize', scale=(size, size), keep_ratio=False),
         dict(type='FormatShape', input_format='NCTHW'),
@@ -150,18 +212,22 @@ def pipeline(conversion: Conversion, settings: dict, size: int | None = None) ->
 
 def _refuse_foreign(given: dict, source: str) -> None:
     if any(key.startswith(('target_backbone.', 'backbone.layer1.0.conv1')) for key in given):
-        raise CheckpointError(f"{source} is a checkpoint of ours, or of DPC's and MemDPC's "
-                              'authors, and none of FGKVMemPred.')
+        raise CheckpointError(
+            f"{source} is a checkpoint of ours, or of DPC's and MemDPC's "
+            'authors, and none of FGKVMemPred.'
+        )
     if not any(re.match(r'(backbone\.)?s1\.pathway0_stem\.', key) for key in given):
-        raise CheckpointError(f'{source} is not a fgkvmempred checkpoint: it has no '
-                              f'backbone.s1.pathway0_stem.* keys, but {some(list(given))}.')
+        raise CheckpointError(
+            f'{source} is not a fgkvmempred checkpoint: it has no '
+            f'backbone.s1.pathway0_stem.* keys, but {some(list(given))}.'
+        )
 
 
 def _replace(key: str, pairs: tuple, inverse: bool = False) -> str | None:
     for theirs, ours in pairs:
         old, new = (ours, theirs) if inverse else (theirs, ours)
         if key.startswith(old):
-            return new + key[len(old):]
+            return new + key[len(old) :]
     return None
 
 
@@ -176,19 +242,21 @@ def _our_encoder_name(rest: str, names) -> str | None:
     """Our name of a key of an encoder, without the names of encoder and network part."""
     if rest.startswith('s1.pathway0_stem.'):
         is_2plus1d = 's1.pathway0_stem.conv1.weight' in names
-        return _replace(rest[len('s1.pathway0_stem.'):], _STEM_2PLUS1D if is_2plus1d else _STEM)
+        return _replace(rest[len('s1.pathway0_stem.') :], _STEM_2PLUS1D if is_2plus1d else _STEM)
     found = re.match(r's([2-5])\.pathway0_res(\d+)\.', rest)
     if not found:
         return None
-    ours = _replace(rest[found.end():], _block_pairs(names, found[0]))
+    ours = _replace(rest[found.end() :], _block_pairs(names, found[0]))
     return ours and f'layer{int(found[1]) - 1}.{int(found[2])}.{ours}'
 
 
 def _rename(given: dict, encoder: str) -> tuple[dict, dict]:
     """Our name -> (official name, tensor), and the reasons for leaving keys out."""
     renamed, ignored = {}, {}
-    names = {prefix: {key[len(prefix):] for key in given if key.startswith(prefix)}
-             for prefix in {encoder, 'backbone_hist.'}}
+    names = {
+        prefix: {key[len(prefix) :] for key in given if key.startswith(prefix)}
+        for prefix in {encoder, 'backbone_hist.'}
+    }
     for key, value in given.items():
         reason = next((why for pattern, why in _IGNORED if re.fullmatch(pattern, key)), None)
         if reason:
@@ -197,7 +265,7 @@ def _rename(given: dict, encoder: str) -> tuple[dict, dict]:
         ours = _replace(key, _HEADS)
         if ours is None:
             prefix = 'backbone_hist.' if key.startswith('backbone_hist.') else encoder
-            ours = _our_encoder_name(key[len(prefix):], names[prefix])
+            ours = _our_encoder_name(key[len(prefix) :], names[prefix])
             part = 'target_backbone.' if prefix == 'backbone_hist.' else 'backbone.'
             is_encoder = key.startswith(tuple(f'{prefix}s{stage}.' for stage in range(1, 6)))
             # what is unknown keeps its name, has no place in the model and is refused there
@@ -221,10 +289,14 @@ def _official_name(key: str, renamed: dict, encoder: str) -> str:
     found = re.match(r'layer([1-4])\.(\d+)\.', rest)
     if found:
         pairs = _BLOCK_2PLUS1D if is_2plus1d else _BLOCK
-        return (f'{prefix}s{int(found[1]) + 1}.pathway0_res{found[2]}.'
-                f'{_replace(rest[found.end():], pairs, inverse=True)}')
-    return (f'{prefix}s1.pathway0_stem.'
-            f'{_replace(rest, _STEM_2PLUS1D if is_2plus1d else _STEM, inverse=True)}')
+        return (
+            f'{prefix}s{int(found[1]) + 1}.pathway0_res{found[2]}.'
+            f'{_replace(rest[found.end() :], pairs, inverse=True)}'
+        )
+    return (
+        f'{prefix}s1.pathway0_stem.'
+        f'{_replace(rest, _STEM_2PLUS1D if is_2plus1d else _STEM, inverse=True)}'
+    )
 
 
 class _Reader:
@@ -243,8 +315,10 @@ class _Reader:
         """A setting translated by ``choices``; others are refused."""
         value = self.setting(name, default)
         if value not in choices:
-            raise CheckpointError(f'{self.source} was trained with {name}={value!r}; only '
-                                  f'{", ".join(map(repr, choices))} can be converted.')
+            raise CheckpointError(
+                f'{self.source} was trained with {name}={value!r}; only '
+                f'{", ".join(map(repr, choices))} can be converted.'
+            )
         return choices[value]
 
     def shape(self, key: str, ndim: int) -> tuple[int, ...]:
@@ -252,30 +326,39 @@ class _Reader:
             name = _official_name(key, self.renamed, self.encoder)
             raise CheckpointError(f'{self.source} lacks {name}, which the conversion needs.')
         if len(self.shapes[key]) != ndim:
-            raise CheckpointError(f'{self.source}: {self.renamed[key][0]} has shape '
-                                  f'{self.shapes[key]}, not {ndim} dimensions.')
+            raise CheckpointError(
+                f'{self.source}: {self.renamed[key][0]} has shape '
+                f'{self.shapes[key]}, not {ndim} dimensions.'
+            )
         return self.shapes[key]
 
     @property
     def encoder(self) -> str:
-        return 'backbone.' if any(old.startswith('backbone.')
-                                  for old, _ in self.renamed.values()) else ''
+        return (
+            'backbone.'
+            if any(old.startswith('backbone.') for old, _ in self.renamed.values())
+            else ''
+        )
 
     def backbone(self) -> dict:
         config = dict(type='VideoResNet', depth=self._depth())
         if 'backbone.conv1.spatial.weight' in self.shapes:
             middle, in_channels = self.shape('backbone.conv1.spatial.weight', 5)[:2]
             config.update(
-                kind='r2plus1d', base_channels=self.shape('backbone.conv1.temporal.weight', 5)[0],
-                stem_middle=middle, factorised_shortcut=any(
-                    'downsample.0.temporal.' in key for key in self.shapes))
+                kind='r2plus1d',
+                base_channels=self.shape('backbone.conv1.temporal.weight', 5)[0],
+                stem_middle=middle,
+                factorised_shortcut=any('downsample.0.temporal.' in key for key in self.shapes),
+            )
         else:
             width, in_channels, time = self.shape('backbone.conv1.weight', 5)[:3]
             config.update(kind='slow' if time == 1 else 'r3d', base_channels=width)
             if time == 1:  # the released Slow configs have R3D's stem, without the max-pool
                 config['stem_pool'] = self.setting('RESNET.STEM_FUNC', 'r3d_stem') == 'basic_stem'
-            elif ('backbone.layer4.0.conv1.weight' in self.shapes
-                  and 'backbone.layer4.0.conv2.weight' not in self.shapes):
+            elif (
+                'backbone.layer4.0.conv1.weight' in self.shapes
+                and 'backbone.layer4.0.conv2.weight' not in self.shapes
+            ):
                 config['last_stage'] = 'released'
         if in_channels != 3:
             config['in_channels'] = in_channels
@@ -292,8 +375,10 @@ class _Reader:
         for blocks, depth in _DEPTHS.items():
             if all(have <= want for have, want in zip(counts, blocks)):
                 return depth
-        raise CheckpointError(f'{self.source} has {tuple(counts)} blocks per stage; supported are '
-                              f'{", ".join(map(str, _DEPTHS))}.')
+        raise CheckpointError(
+            f'{self.source} has {tuple(counts)} blocks per stage; supported are '
+            f'{", ".join(map(str, _DEPTHS))}.'
+        )
 
     def pretraining(self) -> dict:
         """Everything of a BYOL model but the backbone."""
@@ -305,55 +390,82 @@ class _Reader:
         if not isinstance(temperature, (int, float)) or not temperature > 0:
             raise CheckpointError(f'{self.source}: CONTRASTIVE.T={temperature!r} is not positive.')
         return dict(
-            projector=dict(type='ProjectionMLP', in_channels=width, hidden_channels=hidden,
-                           out_channels=code),
+            projector=dict(
+                type='ProjectionMLP', in_channels=width, hidden_channels=hidden, out_channels=code
+            ),
             predictor=self._predictor(code),
             concepts=self._concepts(code, width),
             base_momentum=self.setting('CONTRASTIVE.MOMENTUM', 0.996),
             loss_scale=1 / temperature,
-            view_reduction='sum')
+            view_reduction='sum',
+        )
 
     def _predictor(self, code: int) -> dict:
         if 'predictor.mlp.0.weight' in self.shapes:
-            return dict(type='MLPPredictor', in_channels=code, batch_norm=True,
-                        hidden_channels=self.shape('predictor.mlp.0.weight', 2)[0],
-                        out_channels=self.shape('predictor.mlp.3.weight', 2)[0])
+            return dict(
+                type='MLPPredictor',
+                in_channels=code,
+                batch_norm=True,
+                hidden_channels=self.shape('predictor.mlp.0.weight', 2)[0],
+                out_channels=self.shape('predictor.mlp.3.weight', 2)[0],
+            )
         hidden, in_channels = self.shape('predictor.phi.0.weight', 2)
         heads = self.setting('MEMORY.N_HEAD', 1)
         slots, width = self.shape('predictor.values', 2)
-        return dict(type='KeyValueMemory', in_channels=in_channels, out_channels=heads * width,
-                    num_slots=slots, key_channels=self.shape('predictor.phi.3.weight', 2)[0],
-                    hidden_channels=hidden, scale=float(self.setting('MEMORY.RADIUS', 16)),
-                    heads=heads)
+        return dict(
+            type='KeyValueMemory',
+            in_channels=in_channels,
+            out_channels=heads * width,
+            num_slots=slots,
+            key_channels=self.shape('predictor.phi.3.weight', 2)[0],
+            hidden_channels=hidden,
+            scale=float(self.setting('MEMORY.RADIUS', 16)),
+            heads=heads,
+        )
 
     def _concepts(self, code: int, width: int) -> dict | None:
         if not any(key.startswith(('concepts.online_', 'concepts.target_')) for key in self.shapes):
             return None
         count = self.shape('concepts.online_concepts', 2)[0]
         is_cosine = any(old.endswith('source_key.weight_v') for old, _ in self.renamed.values())
-        weights = [self.setting(f'MEMORY.LOSS_{branch}_RECON', 0.1)
-                   for branch in ('SOURCE', 'TARGET')]
+        weights = [
+            self.setting(f'MEMORY.LOSS_{branch}_RECON', 0.1) for branch in ('SOURCE', 'TARGET')
+        ]
         aligned = self.setting('MEMORY.USE_ALIGN', True)
         return dict(
-            type='ConceptDictionaries', in_channels=code, feature_channels=width,
-            num_concepts=count, hidden_channels=self.shape('concepts.online_dictionary.0.weight',
-                                                           2)[0],
+            type='ConceptDictionaries',
+            in_channels=code,
+            feature_channels=width,
+            num_concepts=count,
+            hidden_channels=self.shape('concepts.online_dictionary.0.weight', 2)[0],
             recon_weight=weights[0] if weights[0] == weights[1] else weights,
-            align_weight=self.setting('MEMORY.LOSS_KL', 0.01) if aligned else 0.,
+            align_weight=self.setting('MEMORY.LOSS_KL', 0.01) if aligned else 0.0,
             online_temperature=self.setting('MEMORY.DINO_TEMP_S', 0.05),
             target_temperature=self.setting('MEMORY.DINO_TEMP_T', 0.05),
-            recon_loss=self.choice('MEMORY.RECON_LOSS_TYPE', 'cosine',
-                                   dict(cosine='cosine', l2='l2')),
+            recon_loss=self.choice(
+                'MEMORY.RECON_LOSS_TYPE', 'cosine', dict(cosine='cosine', l2='l2')
+            ),
             recon_average=self.choice('MEMORY.AVERAGE_DIM', -1, {0: 'batch', -1: 'elements'}),
-            centring='subtract', centre_update='forward', cosine_codes=is_cosine)
+            centring='subtract',
+            centre_update='forward',
+            cosine_codes=is_cosine,
+        )
 
     def classifier(self, backbone: dict) -> dict:
         """Head of a classifier, and the extent of its pooling where the settings tell."""
         classes, width = self.shape('cls_head.fc.weight', 2)
-        head = dict(type='ContextHead', in_channels=width, num_classes=classes, batch_norm=False,
-                    dropout=self.setting('MODEL.DROPOUT_RATE', 0.5), average_clips='prob')
-        frames, side = self.setting('DATA.NUM_FRAMES', None), self.setting('DATA.TRAIN_CROP_SIZE',
-                                                                           None)
+        head = dict(
+            type='ContextHead',
+            in_channels=width,
+            num_classes=classes,
+            batch_norm=False,
+            dropout=self.setting('MODEL.DROPOUT_RATE', 0.5),
+            average_clips='prob',
+        )
+        frames, side = (
+            self.setting('DATA.NUM_FRAMES', None),
+            self.setting('DATA.TRAIN_CROP_SIZE', None),
+        )
         if frames is None or side is None:
             return dict(cls_head=head)
         slow = backbone['kind'] == 'slow'

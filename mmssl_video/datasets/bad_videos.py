@@ -72,12 +72,15 @@ def by_path(entries: Iterable[BadVideo], kind: str) -> dict[str, str]:
     return {entry.path: entry.reason for entry in entries if entry.kind == kind}
 
 
-def too_many_message(bad: dict, num_videos: int, max_bad_share: float, ann_file: str,
-                     shown: int = 10) -> str:
+def too_many_message(
+    bad: dict, num_videos: int, max_bad_share: float, ann_file: str, shown: int = 10
+) -> str:
     """The sentence with which a run stops when too many videos are bad."""
     named = '; '.join(f'{path}: {reason}' for path, reason in list(bad.items())[:shown])
     more = f'; and {len(bad) - shown} more' if len(bad) > shown else ''
-    return (f'{len(bad)} of the {num_videos} videos in {ann_file} cannot be used '
-            f'({len(bad) / num_videos:.1%}, max_bad_share={max_bad_share:g} allows '
-            f'{max_bad_share:.1%}): {named}{more}. Repair them, take them out of the list, or '
-            'raise max_bad_share.')
+    return (
+        f'{len(bad)} of the {num_videos} videos in {ann_file} cannot be used '
+        f'({len(bad) / num_videos:.1%}, max_bad_share={max_bad_share:g} allows '
+        f'{max_bad_share:.1%}): {named}{more}. Repair them, take them out of the list, or '
+        'raise max_bad_share.'
+    )

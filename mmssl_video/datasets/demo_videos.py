@@ -14,6 +14,7 @@ length of the video do not depend on the class.
 With a *failure* the regular motion breaks at a known moment: all objects drop to the ground,
 spinning, and stay there. Such a set has times for labels, as the Oops dataset has.
 """
+
 from __future__ import annotations
 
 import json
@@ -34,12 +35,12 @@ META = 'meta.json'
 
 # -- motions ------------------------------------------------------------------------------------
 # Lengths are in frame heights, angles in radians, phases in turns.
-AMPLITUDE = 0.17   # reach of a position law for an object with `reach` 1
-ZOOM = 0.45        # natural log of the largest zoom, and of the largest stretch
-ROCK = 0.8         # largest tilt of a rocking object
-NEAR = 0.35        # smallest distance from the common centre, as a share of the largest
-GRAVITY = 2.0      # of objects that drop, per second squared
-GROUND = 0.9       # where they come to rest, from the top
+AMPLITUDE = 0.17  # reach of a position law for an object with `reach` 1
+ZOOM = 0.45  # natural log of the largest zoom, and of the largest stretch
+ROCK = 0.8  # largest tilt of a rocking object
+NEAR = 0.35  # smallest distance from the common centre, as a share of the largest
+GRAVITY = 2.0  # of objects that drop, per second squared
+GROUND = 0.9  # where they come to rest, from the top
 FAILURE = (0.25, 0.75)  # range of the moment of a failure, as a share of the video
 
 
@@ -51,6 +52,7 @@ class State:
     of scale and of width over height, ``spread`` its home's distance from the common centre as a
     share of the largest, ``turn`` its home's angle around the common centre.
     """
+
     dx: np.ndarray
     dy: np.ndarray
     angle: np.ndarray
@@ -134,13 +136,24 @@ def _shuttle(s, phase, group, reach, way):
 
 
 MOTIONS: dict[str, Callable] = dict(
-    bounce=_bounce, orbit=_orbit, zoom=_zoom, sway=_sway, spin=_spin, scatter=_scatter,
-    swirl=_swirl, ricochet=_ricochet, rock=_rock, squash=_squash, figure8=_figure8,
-    shuttle=_shuttle)
+    bounce=_bounce,
+    orbit=_orbit,
+    zoom=_zoom,
+    sway=_sway,
+    spin=_spin,
+    scatter=_scatter,
+    swirl=_swirl,
+    ricochet=_ricochet,
+    rock=_rock,
+    squash=_squash,
+    figure8=_figure8,
+    shuttle=_shuttle,
+)
 
 
-def _object_states(motion: str | None, rng: np.random.Generator, count: int,
-                   seconds: np.ndarray) -> list[State]:
+def _object_states(
+    motion: str | None, rng: np.random.Generator, count: int, seconds: np.ndarray
+) -> list[State]:
     """States of ``count`` objects; the last one rests, and in half of the videos one more.
 
     Draws from ``rng`` do not depend on ``motion``, so the look of a video does not either.
@@ -160,8 +173,11 @@ def _object_states(motion: str | None, rng: np.random.Generator, count: int,
             dx=still + AMPLITUDE * reach * _sin(frozen[0]),
             dy=still + AMPLITUDE * reach * _sin(frozen[1]),
             angle=still + rng.uniform(0, 2 * np.pi),
-            zoom=still + ZOOM * _sin(frozen[2]), stretch=still + ZOOM * _sin(frozen[3]),
-            spread=still + spread, turn=still + turn)
+            zoom=still + ZOOM * _sin(frozen[2]),
+            stretch=still + ZOOM * _sin(frozen[3]),
+            spread=still + spread,
+            turn=still + turn,
+        )
         if i < count - resting and motion is not None:
             MOTIONS[motion](state, phase + seconds / period, group, reach, way)
         states.append(state)
@@ -171,7 +187,7 @@ def _object_states(motion: str | None, rng: np.random.Generator, count: int,
 def _drop(s: State, seconds: np.ndarray, y: float, rng: np.random.Generator) -> None:
     """Let an object fall from height ``y``, spinning, when ``seconds`` [T] passes 0."""
     falling = np.clip(seconds, 0, np.sqrt(2 * max(GROUND - y, 0) / GRAVITY))
-    s.dy = s.dy + 0.5 * GRAVITY * falling ** 2
+    s.dy = s.dy + 0.5 * GRAVITY * falling**2
     s.angle = s.angle + rng.uniform(-6, 6) * falling
 
 
@@ -191,7 +207,7 @@ def _texture(rng: np.random.Generator, height: int, width: int, scale: float) ->
     u = (x * np.cos(angle) + y * np.sin(angle)) / scale + offset[0]
     v = (y * np.cos(angle) - x * np.sin(angle)) / scale + offset[1]
     kind = rng.integers(6)
-    if kind == 0:    # stripes
+    if kind == 0:  # stripes
         mix = _sin(u)
     elif kind == 1:  # checks
         mix = 3 * _sin(u / 2) * _sin(v / 2)
@@ -200,9 +216,12 @@ def _texture(rng: np.random.Generator, height: int, width: int, scale: float) ->
     elif kind == 3:  # rings
         mix = _sin(np.hypot(x - offset[0] * width, y - offset[1] * height) / scale)
     elif kind == 4:  # clouds
-        mix = cv2.resize(rng.normal(0, 1.2, (int(height / scale) + 3, int(width / scale) + 3)),
-                         (width, height), interpolation=cv2.INTER_CUBIC)
-    else:            # slow shade
+        mix = cv2.resize(
+            rng.normal(0, 1.2, (int(height / scale) + 3, int(width / scale) + 3)),
+            (width, height),
+            interpolation=cv2.INTER_CUBIC,
+        )
+    else:  # slow shade
         mix = _sin(u / 4)
     mix = np.clip(0.5 + mix, 0, 1).astype(np.float32)[..., None]
     first, second = _two_colours(rng)
@@ -214,10 +233,14 @@ def _background(rng: np.random.Generator, height: int, width: int) -> np.ndarray
     count = int(rng.integers(2, 5))
     seeds = rng.uniform(0, 1, (count, 2)) * (height, width)
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    wobble = cv2.resize(rng.normal(0, 0.06 * height, (5, 6, 2)).astype(np.float32),
-                        (width, height), interpolation=cv2.INTER_CUBIC)
-    nearest = np.stack([np.hypot(y + wobble[..., 0] - a, x + wobble[..., 1] - b)
-                        for a, b in seeds]).argmin(0)
+    wobble = cv2.resize(
+        rng.normal(0, 0.06 * height, (5, 6, 2)).astype(np.float32),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
+    nearest = np.stack(
+        [np.hypot(y + wobble[..., 0] - a, x + wobble[..., 1] - b) for a, b in seeds]
+    ).argmin(0)
     out = np.zeros((height, width, 3), np.float32)
     for i in range(count):
         where = nearest == i
@@ -244,7 +267,8 @@ def _sprite(rng: np.random.Generator, radius: float) -> np.ndarray:
 
     def polygon(radii, angles):
         points = centre + r * np.asarray(radii)[:, None] * np.stack(
-            [np.sin(angles), -np.cos(angles)], -1)
+            [np.sin(angles), -np.cos(angles)], -1
+        )
         cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 1.0)
 
     def box(w, h):
@@ -288,8 +312,15 @@ def _shake(rng: np.random.Generator, seconds: np.ndarray, height: int) -> np.nda
 
 
 # -- drawing ------------------------------------------------------------------------------------
-def _paste(frame: np.ndarray, sprite: np.ndarray, y: float, x: float, angle: float,
-           scale: float, stretch: float) -> None:
+def _paste(
+    frame: np.ndarray,
+    sprite: np.ndarray,
+    y: float,
+    x: float,
+    angle: float,
+    scale: float,
+    stretch: float,
+) -> None:
     """Draw ``sprite`` into ``frame`` [H, W, 3] float32, centred at (y, x) in pixels."""
     half = sprite.shape[0] / 2
     reach = half * scale * max(stretch, 1 / stretch)
@@ -307,8 +338,14 @@ def _paste(frame: np.ndarray, sprite: np.ndarray, y: float, x: float, angle: flo
     region += patch[..., :3]
 
 
-def render_video(motion: str | None, rng: np.random.Generator, size: tuple[int, int] = (96, 128),
-                 frames: int = 150, fps: int = 30, failure: float | None = None) -> np.ndarray:
+def render_video(
+    motion: str | None,
+    rng: np.random.Generator,
+    size: tuple[int, int] = (96, 128),
+    frames: int = 150,
+    fps: int = 30,
+    failure: float | None = None,
+) -> np.ndarray:
     """Draw one video.
 
     Args:
@@ -328,8 +365,7 @@ def render_video(motion: str | None, rng: np.random.Generator, size: tuple[int, 
     ground = _background(rng, height + 2 * margin, width + 2 * margin).astype(np.float32)
     shake = _shake(rng, seconds, height)
     count = int(rng.integers(4, 7))
-    centre = (np.array([0.5 * height, 0.5 * width])
-              + rng.uniform(-0.05, 0.05, 2) * height)
+    centre = np.array([0.5 * height, 0.5 * width]) + rng.uniform(-0.05, 0.05, 2) * height
     # homes around the centre, one per sector, so that objects are in all parts of the frame
     sector = 2 * np.pi * (np.arange(count) + rng.uniform(-0.3, 0.3, count)) / count
     sector = rng.permutation(sector)
@@ -340,8 +376,11 @@ def render_video(motion: str | None, rng: np.random.Generator, size: tuple[int, 
     states = _object_states(motion, rng, count, moving)
     if failure is not None:
         for i, s in enumerate(states):
-            height_then = centre[0] / height + s.dy[-1] + (
-                distance[i] * s.spread[-1] * np.sin(sector[i] + s.turn[-1]))
+            height_then = (
+                centre[0] / height
+                + s.dy[-1]
+                + (distance[i] * s.spread[-1] * np.sin(sector[i] + s.turn[-1]))
+            )
             _drop(s, seconds - failure, height_then, rng)
     out = np.empty((frames, height, width, 3), np.uint8)
     for t in range(frames):
@@ -353,8 +392,15 @@ def render_video(motion: str | None, rng: np.random.Generator, size: tuple[int, 
             far = distance[i] * s.spread[t] * height
             y = centre[0] + far * np.sin(turn) + s.dy[t] * height + dy
             x = centre[1] + far * np.cos(turn) * width / height + s.dx[t] * height + dx
-            _paste(frame, sprites[i], y, x, s.angle[t], 0.8 * np.exp(s.zoom[t]),
-                   np.exp(s.stretch[t] / 2))
+            _paste(
+                frame,
+                sprites[i],
+                y,
+                x,
+                s.angle[t],
+                0.8 * np.exp(s.zoom[t]),
+                np.exp(s.stretch[t] / 2),
+            )
         out[t] = cv2.convertScaleAbs(frame)
     return out
 
@@ -366,18 +412,23 @@ def pick_codec(codec: str = 'auto') -> str:
     for name in candidates:
         if name in av.codecs_available:
             return name
-    raise ValueError(f'PyAV {av.__version__} here has no encoder {" or ".join(candidates)}; '
-                     "reinstall it from its wheel ('pip install av') or give another codec.")
+    raise ValueError(
+        f'PyAV {av.__version__} here has no encoder {" or ".join(candidates)}; '
+        "reinstall it from its wheel ('pip install av') or give another codec."
+    )
 
 
-def write_video(path: str | Path, frames: np.ndarray, fps: int = 30,
-                codec: str = 'libx264') -> None:
+def write_video(
+    path: str | Path, frames: np.ndarray, fps: int = 30, codec: str = 'libx264'
+) -> None:
     """Encode ``frames`` [T, H, W, 3] uint8 RGB (H and W even) as MP4: one thread, no dates."""
     height, width = frames.shape[1:3]
     # mbtree: with it x264 reads unset memory on very small frames, other bytes at some runs
-    options = ({'preset': 'veryfast', 'crf': '20', 'x264-params': 'mbtree=0'}
-               if codec == 'libx264'
-               else dict(qscale='3', flags='+qscale+bitexact'))
+    options = (
+        {'preset': 'veryfast', 'crf': '20', 'x264-params': 'mbtree=0'}
+        if codec == 'libx264'
+        else dict(qscale='3', flags='+qscale+bitexact')
+    )
     partial_path = Path(path).with_suffix('.part')
     with av.open(str(partial_path), 'w', format='mp4') as container:
         stream = container.add_stream(codec, rate=fps, options=options)
@@ -392,18 +443,29 @@ def write_video(path: str | Path, frames: np.ndarray, fps: int = 30,
     partial_path.replace(path)
 
 
-def _make_one(job: tuple[Path, str, tuple[int, ...], float | None], size, frames, fps,
-              codec) -> None:
+def _make_one(
+    job: tuple[Path, str, tuple[int, ...], float | None], size, frames, fps, codec
+) -> None:
     path, motion, entropy, failure = job
     rng = np.random.default_rng(entropy)
     write_video(path, render_video(motion, rng, size, frames, fps, failure), fps, codec)
 
 
-def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, seed: int = 0,
-                     size: tuple[int, int] = (96, 128), frames: int = 150, fps: int = 30,
-                     test_share: float = 0.2, codec: str = 'auto', workers: int = 1,
-                     overwrite: bool = False, failures: bool = False,
-                     progress: Callable[[int, int], None] | None = None) -> bool:
+def make_demo_videos(
+    out: str | Path,
+    classes: int = 8,
+    per_class: int = 40,
+    seed: int = 0,
+    size: tuple[int, int] = (96, 128),
+    frames: int = 150,
+    fps: int = 30,
+    test_share: float = 0.2,
+    codec: str = 'auto',
+    workers: int = 1,
+    overwrite: bool = False,
+    failures: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> bool:
     """Write a set of demo videos with its lists.
 
     ``OUT/videos/<class>/<class>_000.mp4``, ``OUT/train.txt`` and ``OUT/test.txt`` (lines
@@ -439,9 +501,18 @@ def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, see
     out = Path(out)
     _check(classes, per_class, seed, size, frames, fps, test_share, workers)
     codec = pick_codec(codec)
-    meta = dict(generator_version=GENERATOR_VERSION, classes=classes, per_class=per_class,
-                seed=seed, size=list(size), frames=frames, fps=fps, test_share=test_share,
-                codec=codec, **(dict(failures=True) if failures else {}))
+    meta = dict(
+        generator_version=GENERATOR_VERSION,
+        classes=classes,
+        per_class=per_class,
+        seed=seed,
+        size=list(size),
+        frames=frames,
+        fps=fps,
+        test_share=test_share,
+        codec=codec,
+        **(dict(failures=True) if failures else {}),
+    )
     if out.exists() and not out.is_dir():
         raise FileExistsError(f'{out} is a file; give a folder for the demo videos.')
     videos, meta_file = out / 'videos', out / META
@@ -452,8 +523,9 @@ def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, see
             return False
         if old != meta and not overwrite:
             wrong = ', '.join(k for k in {**old, **meta} if old.get(k) != meta.get(k))
-            raise FileExistsError(f'{out} holds demo videos with another {wrong}; give another '
-                                  'folder or --overwrite.')
+            raise FileExistsError(
+                f'{out} holds demo videos with another {wrong}; give another folder or --overwrite.'
+            )
         unfinished.touch()
         meta_file.unlink()
     elif videos.exists() and not unfinished.exists():
@@ -476,14 +548,18 @@ def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, see
                 share = np.random.default_rng((seed, label, i, 1)).uniform(*FAILURE)
                 failure = round(float(share) * frames / fps, 3)
             lists['test' if i >= per_class - num_test else 'train'].append(
-                f'{relative} {failure if failures else label}')
+                f'{relative} {failure if failures else label}'
+            )
             jobs.append((videos / relative, motion, (seed, label, i), failure))
     make = partial(_make_one, size=tuple(size), frames=frames, fps=fps, codec=codec)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # before a fork: OpenCV's pool of threads would not survive it
     try:
-        with (ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,))
-              if workers > 1 else nullcontext()) as pool:
+        with (
+            ProcessPoolExecutor(workers, initializer=cv2.setNumThreads, initargs=(1,))
+            if workers > 1
+            else nullcontext()
+        ) as pool:
             for done, _ in enumerate((pool.map if pool else map)(make, jobs), 1):
                 if progress:
                     progress(done, len(jobs))
@@ -499,23 +575,41 @@ def make_demo_videos(out: str | Path, classes: int = 8, per_class: int = 40, see
 
 def _complete(out: Path) -> bool:
     """Whether every video of the lists is there."""
-    lines = [line for name in ('train', 'test') if (out / f'{name}.txt').exists()
-             for line in (out / f'{name}.txt').read_text().splitlines()]
-    return bool(lines) and (out / 'classes.txt').exists() and all(
-        (out / 'videos' / line.rsplit(maxsplit=1)[0]).exists() for line in lines)
+    lines = [
+        line
+        for name in ('train', 'test')
+        if (out / f'{name}.txt').exists()
+        for line in (out / f'{name}.txt').read_text().splitlines()
+    ]
+    return (
+        bool(lines)
+        and (out / 'classes.txt').exists()
+        and all((out / 'videos' / line.rsplit(maxsplit=1)[0]).exists() for line in lines)
+    )
 
 
 def _check(classes, per_class, seed, size, frames, fps, test_share, workers) -> None:
     if not 2 <= classes <= len(MOTIONS):
-        raise ValueError(f'classes must be 2 to {len(MOTIONS)} (the motions there are: '
-                         f'{", ".join(MOTIONS)}), got {classes}.')
-    for name, value, least in [('per_class', per_class, 1), ('seed', seed, 0),
-                               ('frames', frames, 1), ('fps', fps, 1), ('workers', workers, 1)]:
+        raise ValueError(
+            f'classes must be 2 to {len(MOTIONS)} (the motions there are: '
+            f'{", ".join(MOTIONS)}), got {classes}.'
+        )
+    for name, value, least in [
+        ('per_class', per_class, 1),
+        ('seed', seed, 0),
+        ('frames', frames, 1),
+        ('fps', fps, 1),
+        ('workers', workers, 1),
+    ]:
         if value < least:
             raise ValueError(f'{name} must be at least {least}, got {value}.')
     if len(size) != 2 or any(side < 32 or side % 2 for side in size):
-        raise ValueError('size is height and width in pixels, each even (4:2:0 video) and at '
-                         f'least 32, got {"x".join(map(str, size))}.')
+        raise ValueError(
+            'size is height and width in pixels, each even (4:2:0 video) and at '
+            f'least 32, got {"x".join(map(str, size))}.'
+        )
     if not 0 <= test_share < 1 or (test_share > 0 and per_class < 2):
-        raise ValueError('test_share must be in [0, 1), with at least 2 videos per class where it '
-                         f'is above 0, got {test_share} of {per_class}.')
+        raise ValueError(
+            'test_share must be in [0, 1), with at least 2 videos per class where it '
+            f'is above 0, got {test_share} of {per_class}.'
+        )

@@ -70,11 +70,13 @@ def tvl1():
         raise RuntimeError(
             'TV-L1 flow needs a working cv2.optflow, which only opencv-contrib-python has: pip '
             'uninstall -y opencv-python opencv-contrib-python, then pip install '
-            f'opencv-contrib-python=={cv2.__version__}') from None
+            f'opencv-contrib-python=={cv2.__version__}'
+        ) from None
 
 
-def flow_between(frames: Iterable[np.ndarray], step: int = 1, resize: int = 0,
-                 bound: int = 20) -> Iterator[np.ndarray]:
+def flow_between(
+    frames: Iterable[np.ndarray], step: int = 1, resize: int = 0, bound: int = 20
+) -> Iterator[np.ndarray]:
     """TV-L1 flow of a video.
 
     Args:
@@ -94,8 +96,9 @@ def flow_between(frames: Iterable[np.ndarray], step: int = 1, resize: int = 0,
         if resize:
             height, width = resized(*grey.shape, resize)
             shrinks = height < grey.shape[0]
-            grey = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA if shrinks
-                              else cv2.INTER_LINEAR)
+            grey = cv2.resize(
+                grey, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            )
         if len(last) == step:
             yield to_bytes(method.calc(last[0], grey, None), bound)
         last.append(grey)
@@ -109,8 +112,16 @@ def resized(height: int, width: int, short: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def extract_video(video: str | os.PathLike, target: Path, kind: str = 'mp4', bound: int = 20,
-                  step: int = 1, resize: int = 0, crf: int = 0, overwrite: bool = False) -> int:
+def extract_video(
+    video: str | os.PathLike,
+    target: Path,
+    kind: str = 'mp4',
+    bound: int = 20,
+    step: int = 1,
+    resize: int = 0,
+    crf: int = 0,
+    overwrite: bool = False,
+) -> int:
     """Write the flow of one video.
 
     Args:
@@ -131,8 +142,11 @@ def extract_video(video: str | os.PathLike, target: Path, kind: str = 'mp4', bou
         return -1
     source = VideoSource(video)
     if len(source) <= step:
-        raise BadVideoError(video, f'has {len(source)} frame{"s"[:len(source) != 1]}; flow over '
-                                   f'{step} frame{"s"[:step != 1]} needs at least {step + 1}')
+        raise BadVideoError(
+            video,
+            f'has {len(source)} frame{"s"[: len(source) != 1]}; flow over '
+            f'{step} frame{"s"[: step != 1]} needs at least {step + 1}',
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_partial(target)
     frames = source.iter_frames()
@@ -167,8 +181,11 @@ def _is_there(target: Path, bound: int, step: int, resize: int) -> bool:
         return False  # damaged: it is made anew
     other = flow.info.differs(bound=bound, step=step, resize=resize)
     if other:
-        raise BadVideoError(target, f'the flow that is there was made with {other}: give another '
-                                    'folder for the flow, or --overwrite')
+        raise BadVideoError(
+            target,
+            f'the flow that is there was made with {other}: give another '
+            'folder for the flow, or --overwrite',
+        )
     return not isinstance(flow, FlowFolder) or flow.is_whole()
 
 
@@ -181,10 +198,19 @@ def _job(job, options: dict) -> int | Failure:
         return Failure(error.reason)
 
 
-def extract_flow(names: Sequence[str], root: str | os.PathLike, out: str | os.PathLike,
-                 kind: str = 'mp4', workers: int = 1, bound: int = 20, step: int = 1,
-                 resize: int = 0, crf: int = 0, overwrite: bool = False,
-                 progress: Callable[[FlowReport], None] | None = None) -> FlowReport:
+def extract_flow(
+    names: Sequence[str],
+    root: str | os.PathLike,
+    out: str | os.PathLike,
+    kind: str = 'mp4',
+    workers: int = 1,
+    bound: int = 20,
+    step: int = 1,
+    resize: int = 0,
+    crf: int = 0,
+    overwrite: bool = False,
+    progress: Callable[[FlowReport], None] | None = None,
+) -> FlowReport:
     """Write the flow of many videos; bad ones are reported, the rest is made.
 
     Args:
@@ -206,16 +232,23 @@ def extract_flow(names: Sequence[str], root: str | os.PathLike, out: str | os.Pa
     """
     if kind not in SUFFIXES:
         raise ValueError(f'format must be one of {tuple(SUFFIXES)}, got {kind!r}')
-    for key, value, least in (('workers', workers, 1), ('bound', bound, 1), ('step', step, 1),
-                              ('resize', resize, 0), ('crf', crf, 0)):
+    for key, value, least in (
+        ('workers', workers, 1),
+        ('bound', bound, 1),
+        ('step', step, 1),
+        ('resize', resize, 0),
+        ('crf', crf, 0),
+    ):
         if value < least:
             raise ValueError(f'{key} must be at least {least}, got {value}')
     if not names:
         raise ValueError('there are no videos to extract flow from')
     if not any(os.path.exists(os.path.join(root, name)) for name in names):
-        raise FileNotFoundError(f'none of the {len(names)} videos is there: the first would be '
-                                f'{os.path.join(root, names[0])!r}; --root is the folder that '
-                                'the paths of the lists start from')
+        raise FileNotFoundError(
+            f'none of the {len(names)} videos is there: the first would be '
+            f'{os.path.join(root, names[0])!r}; --root is the folder that '
+            'the paths of the lists start from'
+        )
     if kind == 'mp4':
         check_encoder()
     names = list(dict.fromkeys(names))
@@ -232,8 +265,9 @@ def extract_flow(names: Sequence[str], root: str | os.PathLike, out: str | os.Pa
         tvl1()
         Path(out).mkdir(parents=True, exist_ok=True)
         report = FlowReport(len(jobs))
-        options = dict(kind=kind, bound=bound, step=step, resize=resize, crf=crf,
-                       overwrite=overwrite)
+        options = dict(
+            kind=kind, bound=bound, step=step, resize=resize, crf=crf, overwrite=overwrite
+        )
         for number, result in run_jobs(partial(_job, options=options), jobs, workers, _TIMEOUT):
             if isinstance(result, Failure):
                 report.bad[names[number]] = result.reason
@@ -249,8 +283,9 @@ def extract_flow(names: Sequence[str], root: str | os.PathLike, out: str | os.Pa
     return report
 
 
-def find_videos(sources: Sequence[str | os.PathLike], root: str | os.PathLike | None = None
-                ) -> tuple[list[str], Path]:
+def find_videos(
+    sources: Sequence[str | os.PathLike], root: str | os.PathLike | None = None
+) -> tuple[list[str], Path]:
     """Videos named by lists and folders, each once, in their order.
 
     Args:
@@ -268,8 +303,10 @@ def find_videos(sources: Sequence[str | os.PathLike], root: str | os.PathLike | 
     folders = [Path(source) for source in sources if os.path.isdir(source)]
     if root is None:
         if len(sources) != 1 or not folders:
-            raise ValueError('--root is needed: the folder that the paths of the lists start from '
-                             '(and that the folders lie in)')
+            raise ValueError(
+                '--root is needed: the folder that the paths of the lists start from '
+                '(and that the folders lie in)'
+            )
         root = folders[0]
     root = Path(root)
     if not root.is_dir():
@@ -280,8 +317,11 @@ def find_videos(sources: Sequence[str | os.PathLike], root: str | os.PathLike | 
             below = os.path.relpath(os.path.abspath(source), os.path.abspath(root))
             if below.split(os.sep)[0] == os.pardir:
                 raise ValueError(f'the folder {str(source)!r} does not lie in --root {str(root)!r}')
-            found = [Path(below, name).as_posix() for name, _ in scan_video_folder(source)[0]
-                     if not name.endswith(SUFFIXES['mp4'])]
+            found = [
+                Path(below, name).as_posix()
+                for name, _ in scan_video_folder(source)[0]
+                if not name.endswith(SUFFIXES['mp4'])
+            ]
         elif os.path.isfile(source):
             found = _listed(source, root)
         else:
@@ -298,7 +338,7 @@ def _listed(source, root) -> list[str]:
     names = []
     for line in filter(None, map(str.strip, text.split('\n'))):
         name, _, last = line.replace('\t', ' ').rpartition(' ')
-        name = line[:len(name)].rstrip()
+        name = line[: len(name)].rstrip()
         try:
             float(last)
         except ValueError:

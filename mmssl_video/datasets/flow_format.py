@@ -65,8 +65,11 @@ class FlowInfo:
 
     def differs(self, **settings: int) -> str:
         """In which of the given settings this file is otherwise, in words; '' if in none."""
-        return ', '.join(f'{key} {getattr(self, key)} instead of {value}'
-                         for key, value in settings.items() if getattr(self, key) != value)
+        return ', '.join(
+            f'{key} {getattr(self, key)} instead of {value}'
+            for key, value in settings.items()
+            if getattr(self, key) != value
+        )
 
     def comment(self) -> str:
         """The comment of a packed file."""
@@ -112,13 +115,16 @@ def check_encoder() -> None:
     try:
         av.Codec('libx264', 'w')
     except (av.FFmpegError, ValueError):
-        raise RuntimeError('the installed PyAV has no H.264 encoder (libx264), which packed flow '
-                           'needs: use --format jpeg, or install PyAV from PyPI (pip install '
-                           '--force-reinstall av)') from None
+        raise RuntimeError(
+            'the installed PyAV has no H.264 encoder (libx264), which packed flow '
+            'needs: use --format jpeg, or install PyAV from PyPI (pip install '
+            '--force-reinstall av)'
+        ) from None
 
 
-def write_packed(path: Path, flows: Iterable[np.ndarray], info: FlowInfo, fps: float,
-                 crf: int = 0) -> None:
+def write_packed(
+    path: Path, flows: Iterable[np.ndarray], info: FlowInfo, fps: float, crf: int = 0
+) -> None:
     """Write flows ``[H, W, 2]`` uint8 into an MP4, whole or not at all.
 
     Args:
@@ -132,8 +138,9 @@ def write_packed(path: Path, flows: Iterable[np.ndarray], info: FlowInfo, fps: f
     options = {'crf': str(crf), 'preset': 'medium', 'x264-params': 'mbtree=0'}
     with open_atomic(path) as file, av.open(file, 'w', format='mp4') as container:
         container.metadata['comment'] = info.comment()
-        stream = container.add_stream('libx264', rate=Fraction(fps).limit_denominator(65535) or 25,
-                                      options=options)
+        stream = container.add_stream(
+            'libx264', rate=Fraction(fps).limit_denominator(65535) or 25, options=options
+        )
         stream.height, stream.width, stream.pix_fmt = 2 * info.height, info.width, 'gray'
         # Neighbouring flows are no more alike than parts of one: key frames only cost nothing,
         # and any frame is read by itself.
@@ -161,13 +168,22 @@ def write_folder(path: Path, flows: Iterable[np.ndarray], info: FlowInfo, fps: f
     try:
         for number, flow in enumerate(flows, 1):
             for axis, name in enumerate('xy'):
-                done, data = cv2.imencode('.jpg', np.ascontiguousarray(flow[..., axis]),
-                                          [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+                done, data = cv2.imencode(
+                    '.jpg',
+                    np.ascontiguousarray(flow[..., axis]),
+                    [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY],
+                )
                 if not done:
                     raise OSError(f'OpenCV cannot encode a JPEG of {flow.shape[:2]}')
                 (partial / image_name(name, number)).write_bytes(data.tobytes())
-        meta = dict(format=NAME, version=VERSION, count=len(info), fps=fps,
-                    jpeg_quality=JPEG_QUALITY, **asdict(info))
+        meta = dict(
+            format=NAME,
+            version=VERSION,
+            count=len(info),
+            fps=fps,
+            jpeg_quality=JPEG_QUALITY,
+            **asdict(info),
+        )
         (partial / META).write_text(json.dumps(meta, indent=2) + '\n')
         if path.is_dir():
             shutil.rmtree(path)

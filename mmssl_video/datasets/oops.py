@@ -32,8 +32,9 @@ class OopsDataset(VideoListDataset):
 
     def load_data_list(self) -> list[dict]:
         """Read the list file (called by mmengine)."""
-        return [dict(info, failure_time=info['label'], label=-1)
-                for info in super().load_data_list()]
+        return [
+            dict(info, failure_time=info['label'], label=-1) for info in super().load_data_list()
+        ]
 
     def _parse_line(self, line: str, number: int):
         path, _, last = line.replace('\t', ' ').rpartition(' ')
@@ -41,8 +42,10 @@ class OopsDataset(VideoListDataset):
             seconds = float(last)
         except ValueError:
             seconds = math.nan
-        path = line[:len(path)].rstrip()
+        path = line[: len(path)].rstrip()
         if not path or not 0 <= seconds < math.inf:
-            raise ValueError(f'{self.ann_file}, line {number}: {line!r} is no "path SECONDS": it '
-                             'must end in the time of the failure, a number of at least 0')
+            raise ValueError(
+                f'{self.ann_file}, line {number}: {line!r} is no "path SECONDS": it '
+                'must end in the time of the failure, a number of at least 0'
+            )
         return path, seconds

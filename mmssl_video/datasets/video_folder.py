@@ -7,9 +7,32 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-VIDEO_SUFFIXES = frozenset((
-    '.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.mpe', '.m2v', '.ts',
-    '.mts', '.m2ts', '.wmv', '.asf', '.flv', '.f4v', '.3gp', '.3g2', '.ogv', '.vob', '.divx'))
+VIDEO_SUFFIXES = frozenset(
+    (
+        '.mp4',
+        '.m4v',
+        '.mov',
+        '.avi',
+        '.mkv',
+        '.webm',
+        '.mpg',
+        '.mpeg',
+        '.mpe',
+        '.m2v',
+        '.ts',
+        '.mts',
+        '.m2ts',
+        '.wmv',
+        '.asf',
+        '.flv',
+        '.f4v',
+        '.3gp',
+        '.3g2',
+        '.ogv',
+        '.vob',
+        '.divx',
+    )
+)
 
 
 def scan_video_folder(root) -> tuple[list, list, int]:
@@ -53,8 +76,9 @@ def scan_video_folder(root) -> tuple[list, list, int]:
             else:
                 paths.append(Path(folder, name).relative_to(root).as_posix())
     if not paths:
-        raise FileNotFoundError(f'{str(root)!r} holds no videos (files ending in '
-                                f'{", ".join(sorted(VIDEO_SUFFIXES))}).')
+        raise FileNotFoundError(
+            f'{str(root)!r} holds no videos (files ending in {", ".join(sorted(VIDEO_SUFFIXES))}).'
+        )
     paths.sort()
     tops = {path.split('/')[0] for path in paths}
     if len(tops) > 1 and all('/' in path for path in paths):
@@ -81,9 +105,11 @@ def class_folder_hint(root, entries: Sequence[tuple]) -> str:
         return ''
     names = sorted(folders)
     more = f' and {len(names) - 3} more' if len(names) > 3 else ''
-    return (f'all videos of {str(root)!r} lie in one folder, {shared[0]!r}, so they have no '
-            f'classes: did you mean {str(Path(root, *shared))!r}, with the classes '
-            f'{", ".join(names[:3])}{more}?')
+    return (
+        f'all videos of {str(root)!r} lie in one folder, {shared[0]!r}, so they have no '
+        f'classes: did you mean {str(Path(root, *shared))!r}, with the classes '
+        f'{", ".join(names[:3])}{more}?'
+    )
 
 
 def split_entries(entries: Sequence[tuple], test_share: float = 0.25, seed: int = 0):
@@ -127,8 +153,10 @@ def write_lists(root, out_dir, test_share: float = 0.25, seed: int = 0) -> dict:
     entries, classes, num_other = scan_video_folder(root)
     for path, _ in entries:
         if '\n' in path or '\r' in path or path != path.strip():
-            raise ValueError(f'{path!r} cannot stand in a list file (line break, or space at an '
-                             'end of the path): rename it.')
+            raise ValueError(
+                f'{path!r} cannot stand in a list file (line break, or space at an '
+                'end of the path): rename it.'
+            )
     train, test = split_entries(entries, test_share, seed)
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -137,7 +165,13 @@ def write_lists(root, out_dir, test_share: float = 0.25, seed: int = 0) -> dict:
         (out_dir / f'{name}.txt').write_text(text, encoding='utf-8')
     if classes:
         (out_dir / 'classes.txt').write_text('\n'.join(classes) + '\n', encoding='utf-8')
-    return dict(train=str(out_dir / 'train.txt'), test=str(out_dir / 'test.txt'),
-                all=str(out_dir / 'all.txt'), classes=classes, num_train=len(train),
-                num_test=len(test), num_other=num_other,
-                hint=class_folder_hint(root, entries))
+    return dict(
+        train=str(out_dir / 'train.txt'),
+        test=str(out_dir / 'test.txt'),
+        all=str(out_dir / 'all.txt'),
+        classes=classes,
+        num_train=len(train),
+        num_test=len(test),
+        num_other=num_other,
+        hint=class_folder_hint(root, entries),
+    )

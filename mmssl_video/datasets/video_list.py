@@ -85,35 +85,55 @@ class VideoListDataset(BaseActionDataset):
             augmentations drop more of it than they may, or a transform is not for flow.
     """
 
-    def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
-                 num_classes: int | None = None, classes: Sequence[str] | str | None = None,
-                 test_mode: bool = False, seed: int | None = None, on_error: str | None = None,
-                 max_bad_share: float = 0.05, check_files: bool = True, max_refetch: int = 100,
-                 modality: str = 'RGB', suffix: str = '', **kwargs) -> None:
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: list,
+        data_prefix: dict | None = None,
+        num_classes: int | None = None,
+        classes: Sequence[str] | str | None = None,
+        test_mode: bool = False,
+        seed: int | None = None,
+        on_error: str | None = None,
+        max_bad_share: float = 0.05,
+        check_files: bool = True,
+        max_refetch: int = 100,
+        modality: str = 'RGB',
+        suffix: str = '',
+        **kwargs,
+    ) -> None:
         if on_error not in ('skip', 'raise', None):
-            raise ValueError("VideoListDataset: on_error must be 'skip', 'raise' or None, got "
-                             f'{on_error!r}')
+            raise ValueError(
+                f"VideoListDataset: on_error must be 'skip', 'raise' or None, got {on_error!r}"
+            )
         if not 0 <= max_bad_share <= 1:
-            raise ValueError('VideoListDataset: max_bad_share is a share between 0 and 1, got '
-                             f'{max_bad_share!r}')
+            raise ValueError(
+                f'VideoListDataset: max_bad_share is a share between 0 and 1, got {max_bad_share!r}'
+            )
         if seed is not None and seed < 0:
             raise ValueError(f'VideoListDataset: seed must be at least 0, got {seed!r}')
         if modality not in ('RGB', 'Flow'):
-            raise ValueError(f"VideoListDataset: modality must be 'RGB' or 'Flow', got "
-                             f'{modality!r}')
+            raise ValueError(
+                f"VideoListDataset: modality must be 'RGB' or 'Flow', got {modality!r}"
+            )
         if modality == 'RGB' and suffix in SUFFIXES.values():
-            raise ValueError(f'VideoListDataset: suffix={suffix!r} names optical flow: set '
-                             "modality='Flow' as well")
+            raise ValueError(
+                f'VideoListDataset: suffix={suffix!r} names optical flow: set '
+                "modality='Flow' as well"
+            )
         if isinstance(classes, str):
             if not osp.isfile(classes):
-                raise FileNotFoundError(f'VideoListDataset: the file of class names {classes!r} '
-                                        'is not there.')
+                raise FileNotFoundError(
+                    f'VideoListDataset: the file of class names {classes!r} is not there.'
+                )
             with open(classes, encoding='utf-8-sig') as lines:
                 classes = [line.strip() for line in lines if line.strip()]
         if classes is not None:
             if num_classes is not None and num_classes != len(classes):
-                raise ValueError(f'VideoListDataset: num_classes={num_classes}, but classes holds '
-                                 f'{len(classes)} names')
+                raise ValueError(
+                    f'VideoListDataset: num_classes={num_classes}, but classes holds '
+                    f'{len(classes)} names'
+                )
             num_classes = len(classes)
             kwargs['metainfo'] = dict(kwargs.get('metainfo') or {}, classes=list(classes))
         self.seed_is_set = seed is not None
@@ -125,9 +145,16 @@ class VideoListDataset(BaseActionDataset):
         self._shared = _SharedNumbers(seed or 0, 0)
         # built here, since mmengine would look in its own registry where no default scope is set
         pipeline = [each if callable(each) else TRANSFORMS.build(each) for each in pipeline]
-        super().__init__(ann_file, pipeline=pipeline, num_classes=num_classes,
-                         data_prefix=dict(data_prefix or {'video': ''}), test_mode=test_mode,
-                         max_refetch=max_refetch, modality=modality, **kwargs)
+        super().__init__(
+            ann_file,
+            pipeline=pipeline,
+            num_classes=num_classes,
+            data_prefix=dict(data_prefix or {'video': ''}),
+            test_mode=test_mode,
+            max_refetch=max_refetch,
+            modality=modality,
+            **kwargs,
+        )
         self._check_pipeline()
 
     # ---------------------------------------------------------------- the list
@@ -138,23 +165,26 @@ class VideoListDataset(BaseActionDataset):
             what = 'is a folder' if osp.isdir(self.ann_file) else 'is not there'
             raise FileNotFoundError(
                 f'the list file {self.ann_file!r} {what}: write it (one "path label" per line) or '
-                'set ann_file / data_root of the dataset to where it lies.')
+                'set ann_file / data_root of the dataset to where it lies.'
+            )
         with open(self.ann_file, 'rb') as file:
             content = file.read()
         try:
             text = content.decode('utf-8-sig')
         except UnicodeDecodeError as error:
-            line = content[:error.start].count(b'\n') + 1
-            raise ValueError(f'{self.ann_file}, line {line}: not UTF-8 text; save the list as '
-                             'UTF-8.') from None
+            line = content[: error.start].count(b'\n') + 1
+            raise ValueError(
+                f'{self.ann_file}, line {line}: not UTF-8 text; save the list as UTF-8.'
+            ) from None
         prefix = self.data_prefix.get('video') or ''
         data_list, lines = [], []
         # not splitlines(), which also splits at characters that may stand in a file name
         for number, line in enumerate(text.split('\n'), 1):
             if line.strip():
                 path, label = self._parse_line(line.strip(), number)
-                data_list.append(dict(filename=osp.join(prefix, path) + self.suffix, name=path,
-                                      label=label))
+                data_list.append(
+                    dict(filename=osp.join(prefix, path) + self.suffix, name=path, label=label)
+                )
                 lines.append(number)
         if not data_list:
             raise ValueError(f'the list file {self.ann_file!r} names no videos.')
@@ -169,16 +199,20 @@ class VideoListDataset(BaseActionDataset):
             label = int(last)
         except ValueError:
             if self.num_classes is not None:
-                raise ValueError(f'{where}: {line!r} does not end in a label (a whole number, -1 '
-                                 'for unlabelled).') from None
+                raise ValueError(
+                    f'{where}: {line!r} does not end in a label (a whole number, -1 '
+                    'for unlabelled).'
+                ) from None
             return line, -1
-        path = line[:len(path)].rstrip()
+        path = line[: len(path)].rstrip()
         if not path:
             raise ValueError(f'{where}: {line!r} names no video; a line is "path label".')
         if label < -1 or (self.num_classes is not None and label >= self.num_classes):
             allowed = 'at least 0' if self.num_classes is None else f'0..{self.num_classes - 1}'
-            raise ValueError(f'{where}: label {label} is out of range: num_classes='
-                             f'{self.num_classes} allows {allowed}, or -1 for unlabelled.')
+            raise ValueError(
+                f'{where}: label {label} is out of range: num_classes='
+                f'{self.num_classes} allows {allowed}, or -1 for unlabelled.'
+            )
         return path, label
 
     def _check_files(self, paths, lines, prefix) -> None:
@@ -201,8 +235,12 @@ class VideoListDataset(BaseActionDataset):
                 f'there: {", ".join(missing[:3])}{more}. Paths in the list are joined to '
                 f'data_prefix video={prefix!r}: set that to the folder of the videos, or mend the '
                 'list (check_files=False treats missing files as bad videos).'
-                + (' Flow is made by tools/data/extract_flow.py.' if self.modality == 'Flow'
-                   else ''))
+                + (
+                    ' Flow is made by tools/data/extract_flow.py.'
+                    if self.modality == 'Flow'
+                    else ''
+                )
+            )
 
     def _check_pipeline(self) -> None:
         if self.modality == 'Flow':
@@ -267,7 +305,8 @@ class VideoListDataset(BaseActionDataset):
         raise TooManyBadVideosError(
             f'no usable video in {self.max_refetch + 1} random draws from {self.ann_file}{last}. '
             'Check the list, the files and the length of the window (SampleWindow num_frames, '
-            'stride, short).')
+            'stride, short).'
+        )
 
     def _on_bad_video(self, error: BadVideoError, epoch: int) -> None:
         """Apply the policy: record the video, or raise."""
@@ -279,7 +318,8 @@ class VideoListDataset(BaseActionDataset):
             bad = by_path(self.bad_record.read(), 'bad')
             if len(bad) > self.max_bad_share * len(self):
                 raise TooManyBadVideosError(
-                    too_many_message(bad, len(self), self.max_bad_share, self.ann_file)) from error
+                    too_many_message(bad, len(self), self.max_bad_share, self.ann_file)
+                ) from error
 
     def bad_videos(self, epoch: int | None = None) -> list[BadVideo]:
         """Videos that could not be used so far, in all worker processes, each once per epoch.

@@ -26,8 +26,12 @@ class CPUDistributedDataParallel(MMDistributedDataParallel):
 
     def __init__(self, module: nn.Module, device_ids=None, **kwargs) -> None:
         if any(isinstance(m, nn.SyncBatchNorm) for m in module.modules()):
-            print_log('SyncBN does not run on the CPU: each process uses the batch norm statistics '
-                      'of its own samples', logger='current', level=logging.WARNING)
+            print_log(
+                'SyncBN does not run on the CPU: each process uses the batch norm statistics '
+                'of its own samples',
+                logger='current',
+                level=logging.WARNING,
+            )
             module = revert_sync_batchnorm(module)
         kwargs.setdefault('broadcast_buffers', False)
         super().__init__(module, device_ids=None, **kwargs)

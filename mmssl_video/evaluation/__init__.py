@@ -11,5 +11,10 @@ from . import (  # noqa: F401  (registered on import)
 from .confidence import wilson_interval
 from .registry import ProtocolOutput, get_protocol, list_protocols, register_protocol
 
-__all__ = ['ProtocolOutput', 'get_protocol', 'list_protocols', 'register_protocol',
-           'wilson_interval']
+__all__ = [
+    'ProtocolOutput',
+    'get_protocol',
+    'list_protocols',
+    'register_protocol',
+    'wilson_interval',
+]

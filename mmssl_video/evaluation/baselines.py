@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from mmssl_video.datasets.transforms.color import LUMINANCE
 
 
-def first_frame_map(windows: Tensor, info: Mapping[str, Any] | None = None, size: int = 16
-                    ) -> Tensor:
+def first_frame_map(
+    windows: Tensor, info: Mapping[str, Any] | None = None, size: int = 16
+) -> Tensor:
     """First frame of a video, grey, averaged down to ``size`` x ``size``.
 
     Args:
@@ -39,20 +40,21 @@ def motion_map(windows: Tensor, info: Mapping[str, Any] | None = None, size: int
 
     Differences are taken within windows only. Arguments, returns: see :func:`first_frame_map`.
     """
-    maps = [F.adaptive_avg_pool2d(change.mean(0, keepdim=True), size) for change in
-            _changes(windows)]
+    maps = [
+        F.adaptive_avg_pool2d(change.mean(0, keepdim=True), size) for change in _changes(windows)
+    ]
     return torch.cat(maps).mean(0).flatten()
 
 
-def motion_profile(windows: Tensor, info: Mapping[str, Any] | None = None, bins: int = 8
-                   ) -> Tensor:
+def motion_profile(windows: Tensor, info: Mapping[str, Any] | None = None, bins: int = 8) -> Tensor:
     """Mean absolute difference of successive frames over time: ``bins`` parts of a window.
 
     The mean over all places and over all windows of the video, ``[bins]`` float32. Arguments: see
     :func:`first_frame_map`.
     """
-    curves = [F.adaptive_avg_pool1d(change.mean((1, 2))[None], bins)[0] for change in
-              _changes(windows)]
+    curves = [
+        F.adaptive_avg_pool1d(change.mean((1, 2))[None], bins)[0] for change in _changes(windows)
+    ]
     return torch.stack(curves).mean(0)
 
 
@@ -69,20 +71,28 @@ def length_and_aspect(windows: Tensor, info: Mapping[str, Any]) -> Tensor:
         ValueError: ``info`` lacks one.
     """
     if not {'total_frames', 'original_shape'} <= set(info):
-        raise ValueError("the pipeline's results have no total_frames or original_shape, which the "
-                         "baseline 'length, aspect' needs: use VideoInit and DecodeFrames, or "
-                         'switch baselines off')
+        raise ValueError(
+            "the pipeline's results have no total_frames or original_shape, which the "
+            "baseline 'length, aspect' needs: use VideoInit and DecodeFrames, or "
+            'switch baselines off'
+        )
     height, width = info['original_shape']
     return torch.tensor([math.log(info['total_frames']), math.log(width / height)])
 
 
 #: Trivial features by the name they carry in tables.
 BASELINES: dict[str, Callable[[Tensor, Mapping], Tensor]] = {
-    'length, aspect': length_and_aspect, 'first frame': first_frame_map,
-    'motion over time': motion_profile, 'motion map': motion_map}
+    'length, aspect': length_and_aspect,
+    'first frame': first_frame_map,
+    'motion over time': motion_profile,
+    'motion map': motion_map,
+}
 #: The same of optical flow: they look at the images that flow is stored as.
-FLOW_NAMES = {'first frame': 'first flow image', 'motion over time': 'flow change over time',
-              'motion map': 'flow change map'}
+FLOW_NAMES = {
+    'first frame': 'first flow image',
+    'motion over time': 'flow change over time',
+    'motion map': 'flow change map',
+}
 
 
 def baselines_for(modality: str) -> dict[str, Callable[[Tensor, Mapping], Tensor]]:
@@ -109,8 +119,10 @@ def _grey(frames):
 def _changes(windows):
     """``[T - 1, H, W]`` of each window; as floats, all of a long video would fill the memory."""
     if windows.shape[1] < 2:
-        raise ValueError('the baselines of frame differences need windows of 2 frames or more, got '
-                         f'{windows.shape[1]}: switch baselines off')
+        raise ValueError(
+            'the baselines of frame differences need windows of 2 frames or more, got '
+            f'{windows.shape[1]}: switch baselines off'
+        )
     for window in windows:
         grey = _grey(window)
         yield (grey[1:] - grey[:-1]).abs()

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 
-def check_arrays(gallery: ArrayLike, gallery_labels: ArrayLike, query: ArrayLike,
-                 query_labels: ArrayLike
-                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def check_arrays(
+    gallery: ArrayLike, gallery_labels: ArrayLike, query: ArrayLike, query_labels: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Check the two labelled feature sets of a protocol and return them as arrays.
 
     Args:
@@ -25,21 +25,27 @@ def check_arrays(gallery: ArrayLike, gallery_labels: ArrayLike, query: ArrayLike
             that are missing or negative, or query classes absent from the gallery.
     """
     gallery, query = _check_features('gallery', gallery), _check_features('query', query)
-    for role, features, labels in (('gallery', gallery, gallery_labels),
-                                   ('query', query, query_labels)):
+    for role, features, labels in (
+        ('gallery', gallery, gallery_labels),
+        ('query', query, query_labels),
+    ):
         if np.shape(labels) != (len(features),):
-            raise ValueError(f'the {role} has {len(features)} features and labels of shape '
-                             f'{list(np.shape(labels))}: one label per feature is needed')
+            raise ValueError(
+                f'the {role} has {len(features)} features and labels of shape '
+                f'{list(np.shape(labels))}: one label per feature is needed'
+            )
     gallery_labels, query_labels = check_labels(gallery_labels, query_labels)
     if gallery.shape[1] != query.shape[1]:
         raise ValueError(
             f'gallery features have {gallery.shape[1]} dimensions and query features '
-            f'{query.shape[1]}: extract both with the same encoder')
+            f'{query.shape[1]}: extract both with the same encoder'
+        )
     return gallery, gallery_labels, query, query_labels
 
 
-def check_labels(gallery_labels: ArrayLike, query_labels: ArrayLike
-                 ) -> tuple[np.ndarray, np.ndarray]:
+def check_labels(
+    gallery_labels: ArrayLike, query_labels: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
     """The part of :func:`check_arrays` that can be said before any feature is there."""
     gallery_labels = _check_role('gallery', gallery_labels)
     query_labels = _check_role('query', query_labels)
@@ -49,7 +55,8 @@ def check_labels(gallery_labels: ArrayLike, query_labels: ArrayLike
         raise ValueError(
             f'{len(absent)} of the query classes have no video in the gallery, so {share:.1%} of '
             f'the queries can never be right: {_names(absent)}; add gallery videos of '
-            'these classes or take the queries out of the query list')
+            'these classes or take the queries out of the query list'
+        )
     return gallery_labels, query_labels
 
 
@@ -58,12 +65,15 @@ def _check_features(role, features):
     if features.shape[0] == 0:
         raise ValueError(_empty(role))
     if features.ndim != 2:
-        raise ValueError(f'{role} features must have shape [videos, dimensions], '
-                         f'got {list(features.shape)}')
+        raise ValueError(
+            f'{role} features must have shape [videos, dimensions], got {list(features.shape)}'
+        )
     bad = int((~np.isfinite(features).all(axis=1)).sum())
     if bad:
-        raise ValueError(f'{bad} of {len(features)} {role} features are NaN or infinite: the '
-                         'encoder diverged, or its BatchNorm statistics are broken')
+        raise ValueError(
+            f'{bad} of {len(features)} {role} features are NaN or infinite: the '
+            'encoder diverged, or its BatchNorm statistics are broken'
+        )
     return features
 
 
@@ -75,8 +85,10 @@ def _check_role(role, labels):
         raise ValueError(f'{role} labels must be integers, got {labels.dtype}')
     labels = labels.astype(np.int64)
     if labels.min() < 0:
-        raise ValueError(f'{int((labels < 0).sum())} of {len(labels)} {role} videos have no label: '
-                         'this protocol needs a class for every video of its list')
+        raise ValueError(
+            f'{int((labels < 0).sum())} of {len(labels)} {role} videos have no label: '
+            'this protocol needs a class for every video of its list'
+        )
     return labels
 
 

@@ -20,20 +20,26 @@ class Standardise:
         device: Where to compute.
     """
 
-    def __init__(self, features: ArrayLike, dtype: torch.dtype = torch.float64,
-                 device: str | torch.device = 'cpu') -> None:
+    def __init__(
+        self,
+        features: ArrayLike,
+        dtype: torch.dtype = torch.float64,
+        device: str | torch.device = 'cpu',
+    ) -> None:
         self.dtype, self.device = dtype, device
         features = np.asarray(features)
         # In double precision, without a double copy of a large set.
         mean = np.mean(features, axis=0, dtype=np.float64)
-        squares = sum(np.square(features[rows] - mean).sum(axis=0)
-                      for rows in chunks(len(features)))
+        squares = sum(
+            np.square(features[rows] - mean).sum(axis=0) for rows in chunks(len(features))
+        )
         scale = np.sqrt(squares / len(features))
         # Below the resolution of float32 a spread is rounding noise, not a feature.
         scale[scale <= 1e-6 * np.abs(mean)] = np.inf
         scale[scale == 0] = np.inf
-        self.mean, self.scale = (torch.as_tensor(x, dtype=dtype, device=device)
-                                 for x in (mean, scale))
+        self.mean, self.scale = (
+            torch.as_tensor(x, dtype=dtype, device=device) for x in (mean, scale)
+        )
 
     def __call__(self, features: ArrayLike) -> Tensor:
         """``features`` ``[V, D]`` standardised; dimensions without spread become 0."""
@@ -49,15 +55,17 @@ def stratified_folds(targets: np.ndarray, folds: int, seed: int = 0) -> np.ndarr
     """
     targets = np.asarray(targets)
     generator = np.random.default_rng(seed)
-    order = np.concatenate([generator.permutation(np.flatnonzero(targets == label))
-                            for label in np.unique(targets)])
+    order = np.concatenate(
+        [generator.permutation(np.flatnonzero(targets == label)) for label in np.unique(targets)]
+    )
     fold = np.empty(len(targets), dtype=np.int64)
     fold[order] = np.arange(len(order)) % folds
     return fold
 
 
-def validation_splits(targets: np.ndarray, folds: int, validations: int, seed: int
-                      ) -> list[np.ndarray]:
+def validation_splits(
+    targets: np.ndarray, folds: int, validations: int, seed: int
+) -> list[np.ndarray]:
     """Masks ``[G]`` of what is held out in turn, for choosing settings on the training set.
 
     Args:
@@ -70,18 +78,22 @@ def validation_splits(targets: np.ndarray, folds: int, validations: int, seed: i
         ValueError: For settings that leave nothing to train or to validate on.
     """
     if folds < 2 or not 1 <= validations <= folds:
-        raise ValueError('the split needs folds >= 2 and 1 <= validations <= folds, '
-                         f'got folds={folds}, validations={validations}')
+        raise ValueError(
+            'the split needs folds >= 2 and 1 <= validations <= folds, '
+            f'got folds={folds}, validations={validations}'
+        )
     fold = stratified_folds(targets, folds, seed)
     if len(np.unique(fold)) < 2:
-        raise ValueError('a probe needs at least 2 training videos, to choose its settings on a '
-                         'part of them')
+        raise ValueError(
+            'a probe needs at least 2 training videos, to choose its settings on a part of them'
+        )
     masks = [fold == held_out for held_out in range(validations)]
     return [mask for mask in masks if mask.any()]
 
 
-def classification_output(logits: np.ndarray, classes: np.ndarray, query_labels: np.ndarray,
-                          details: dict) -> ProtocolOutput:
+def classification_output(
+    logits: np.ndarray, classes: np.ndarray, query_labels: np.ndarray, details: dict
+) -> ProtocolOutput:
     """Accuracies of class scores: ``top1`` and, for more than five classes, ``top5``.
 
     Ties count by expectation (:func:`expected_hits`).

@@ -34,8 +34,9 @@ class ClassificationMetric(BaseMetric):
 
     default_prefix = 'acc'
 
-    def __init__(self, topk: Sequence[int] = (1, 5), collect_device: str = 'cpu',
-                 prefix: str | None = None) -> None:
+    def __init__(
+        self, topk: Sequence[int] = (1, 5), collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.topk = tuple(topk)
         self.names, self.labels, self.probabilities = [], None, None
@@ -48,17 +49,28 @@ class ClassificationMetric(BaseMetric):
             ValueError: Its scores are no probabilities.
         """
         for sample in data_samples:
-            for key, cure in (('pred_score', 'the model must be a classifier'),
-                              ('gt_label', 'the list must have labels'),
-                              ('sample_idx', _PACK), ('name', _PACK)):
+            for key, cure in (
+                ('pred_score', 'the model must be a classifier'),
+                ('gt_label', 'the list must have labels'),
+                ('sample_idx', _PACK),
+                ('name', _PACK),
+            ):
                 if key not in sample:
                     raise KeyError(f'ClassificationMetric finds no {key} in a prediction: {cure}')
             scores = sample['pred_score'].float().cpu().numpy()
             if scores.ndim != 1 or abs(scores.sum() - 1) > 1e-3 or scores.min() < 0:
-                raise ValueError('ClassificationMetric needs one probability per class: set '
-                                 "model.cls_head.average_clips='prob'")
-            self.results.append(dict(index=int(sample['sample_idx']), name=str(sample['name']),
-                                     label=int(sample['gt_label']), scores=scores))
+                raise ValueError(
+                    'ClassificationMetric needs one probability per class: set '
+                    "model.cls_head.average_clips='prob'"
+                )
+            self.results.append(
+                dict(
+                    index=int(sample['sample_idx']),
+                    name=str(sample['name']),
+                    label=int(sample['gt_label']),
+                    scores=scores,
+                )
+            )
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Gather all processes' results and compute the metrics, the same in every process.
@@ -74,10 +86,16 @@ class ClassificationMetric(BaseMetric):
         if not found:
             raise RuntimeError('no video of the list has a prediction: there is nothing to measure')
         if len(found) < size:
-            print_log(f'{size - len(found)} of the {size} videos could not be read: accuracies are '
-                      f'those of the other {len(found)}', 'current', logging.WARNING)
-        return {f'{self.prefix}/{name}': value
-                for name, value in self.compute_metrics([found[i] for i in sorted(found)]).items()}
+            print_log(
+                f'{size - len(found)} of the {size} videos could not be read: accuracies are '
+                f'those of the other {len(found)}',
+                'current',
+                logging.WARNING,
+            )
+        return {
+            f'{self.prefix}/{name}': value
+            for name, value in self.compute_metrics([found[i] for i in sorted(found)]).items()
+        }
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Accuracies from 0 to 1, and the loss; keeps what they were made of."""
@@ -86,29 +104,45 @@ class ClassificationMetric(BaseMetric):
         self.probabilities = np.stack([item['scores'] for item in results])
         num_classes = self.probabilities.shape[1]
         if self.labels.min() < 0 or self.labels.max() >= num_classes:
-            raise ValueError(f'the list has labels from {self.labels.min()} to '
-                             f'{self.labels.max()} but the model tells {num_classes} classes '
-                             'apart: test it on a list of the classes it was trained on')
-        hits = {k: expected_hits(self.probabilities, self.labels, k)
-                for k in self.topk if k == 1 or k < num_classes}
+            raise ValueError(
+                f'the list has labels from {self.labels.min()} to '
+                f'{self.labels.max()} but the model tells {num_classes} classes '
+                'apart: test it on a list of the classes it was trained on'
+            )
+        hits = {
+            k: expected_hits(self.probabilities, self.labels, k)
+            for k in self.topk
+            if k == 1 or k < num_classes
+        }
         top1 = expected_hits(self.probabilities, self.labels, 1)
         classes = np.unique(self.labels)
         right = self.probabilities[np.arange(len(self.labels)), self.labels]
-        return {**{f'top{k}': float(value.mean()) for k, value in hits.items()},
-                'mean_class': float(np.mean([top1[self.labels == c].mean() for c in classes])),
-                'loss': float(-np.log(np.maximum(right, 1e-12)).mean())}
+        return {
+            **{f'top{k}': float(value.mean()) for k, value in hits.items()},
+            'mean_class': float(np.mean([top1[self.labels == c].mean() for c in classes])),
+            'loss': float(-np.log(np.maximum(right, 1e-12)).mean()),
+        }
 
     def output(self) -> ProtocolOutput:
         """The last evaluation as a protocol's output: percent, chance, probabilities."""
-        metrics = self.compute_metrics([
-            dict(name=name, label=label, scores=scores)
-            for name, label, scores in zip(self.names, self.labels, self.probabilities)])
+        metrics = self.compute_metrics(
+            [
+                dict(name=name, label=label, scores=scores)
+                for name, label, scores in zip(self.names, self.labels, self.probabilities)
+            ]
+        )
         loss = metrics.pop('loss')
         num_classes = self.probabilities.shape[1]
-        chance = {name: 100 * (int(name[3:]) if name.startswith('top') else 1) / num_classes
-                  for name in metrics}
-        return ProtocolOutput({name: 100 * value for name, value in metrics.items()}, chance,
-                              dict(loss=loss), self.probabilities)
+        chance = {
+            name: 100 * (int(name[3:]) if name.startswith('top') else 1) / num_classes
+            for name in metrics
+        }
+        return ProtocolOutput(
+            {name: 100 * value for name, value in metrics.items()},
+            chance,
+            dict(loss=loss),
+            self.probabilities,
+        )
 
 
-_PACK = ("let the pipeline end with PackActionInputs(meta_keys=('name', 'sample_idx'))")
+_PACK = "let the pipeline end with PackActionInputs(meta_keys=('name', 'sample_idx'))"

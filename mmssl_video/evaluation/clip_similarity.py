@@ -16,20 +16,23 @@ from matplotlib.figure import Figure
 
 def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Cosine of every row of ``first [M, D]`` with every row of ``second [K, D]``."""
-    one, two = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-                for rows in (first, second))
+    one, two = (
+        rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        for rows in (first, second)
+    )
     return one @ two.T
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean, and half the width of its 95% confidence interval (normal; 0 for a single value)."""
     values = np.asarray(values, dtype=np.float64)
-    spread = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.
+    spread = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
     return float(values.mean()), float(1.96 * spread)
 
 
-def against_distance(videos: Sequence[tuple[np.ndarray, np.ndarray]],
-                     num_bins: int = 10) -> list[dict]:
+def against_distance(
+    videos: Sequence[tuple[np.ndarray, np.ndarray]], num_bins: int = 10
+) -> list[dict]:
     """Similarity of two clips of a video against their distance in time (Figure 2b).
 
     Args:
@@ -46,8 +49,16 @@ def against_distance(videos: Sequence[tuple[np.ndarray, np.ndarray]],
     rows = []
     for number, (features, positions) in enumerate(videos):
         i, j = np.triu_indices(len(features), 1)
-        rows.append(np.stack([np.full(len(i), number), np.abs(positions[i] - positions[j]),
-                              cosines(features, features)[i, j]], 1))
+        rows.append(
+            np.stack(
+                [
+                    np.full(len(i), number),
+                    np.abs(positions[i] - positions[j]),
+                    cosines(features, features)[i, j],
+                ],
+                1,
+            )
+        )
     rows = np.concatenate(rows) if rows else np.zeros((0, 3))
     if not len(rows):
         raise ValueError('similarity over time needs videos with two clips at least')
@@ -57,8 +68,14 @@ def against_distance(videos: Sequence[tuple[np.ndarray, np.ndarray]],
         part = rows[places == place]
         per_video = [part[part[:, 0] == number, 2].mean() for number in np.unique(part[:, 0])]
         mean, interval = mean_and_interval(per_video)
-        found.append(dict(distance=float(part[:, 1].mean()), similarity=mean, interval=interval,
-                          pairs=len(part)))
+        found.append(
+            dict(
+                distance=float(part[:, 1].mean()),
+                similarity=mean,
+                interval=interval,
+                pairs=len(part),
+            )
+        )
     return found
 
 
@@ -76,8 +93,9 @@ def within_and_across(videos: Sequence[np.ndarray], seed: int = 0) -> dict[str, 
         ValueError: For fewer than two videos, or a video with one clip.
     """
     if len(videos) < 2 or min(map(len, videos)) < 2:
-        raise ValueError('similarity within and across videos needs two videos of two clips each '
-                         'at least')
+        raise ValueError(
+            'similarity within and across videos needs two videos of two clips each at least'
+        )
     generator = np.random.default_rng(seed)
     shifts = generator.integers(1, len(videos), len(videos))
     found = {'same video': [], 'another video': []}
@@ -85,7 +103,8 @@ def within_and_across(videos: Sequence[np.ndarray], seed: int = 0) -> dict[str, 
         own = cosines(features, features)[np.triu_indices(len(features), 1)]
         found['same video'].append(float(own.mean()))
         found['another video'].append(
-            float(cosines(features, videos[(i + shift) % len(videos)]).mean()))
+            float(cosines(features, videos[(i + shift) % len(videos)]).mean())
+        )
     return found
 
 
@@ -105,27 +124,46 @@ def draw_similarities(results: Mapping[str, Mapping], out: str | Path) -> Path:
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 3)
     for color, (name, found) in enumerate(results.items()):
-        for axis, key, part in ((axes[0], 'strength', found['strength']),
-                                (axes[1], 'distance', found['distance'])):
-            x, y, width = (np.array([point[k] for point in part])
-                           for k in (key, 'similarity', 'interval'))
+        for axis, key, part in (
+            (axes[0], 'strength', found['strength']),
+            (axes[1], 'distance', found['distance']),
+        ):
+            x, y, width = (
+                np.array([point[k] for point in part]) for k in (key, 'similarity', 'interval')
+            )
             axis.plot(x, y, marker='o', ms=3, color=f'C{color}', label=name)
             axis.fill_between(x, y - width, y + width, color=f'C{color}', alpha=0.2, lw=0)
         bins = np.linspace(-1, 1, 81)
         for style, (kind, values) in zip(('-', ':'), found['videos'].items()):
-            axes[2].hist(values, bins, histtype='step', density=True, ls=style,
-                         color=f'C{color}', label=f'{name}: {kind}')
+            axes[2].hist(
+                values,
+                bins,
+                histtype='step',
+                density=True,
+                ls=style,
+                color=f'C{color}',
+                label=f'{name}: {kind}',
+            )
     for axis, title, label in zip(
-            axes, ('two augmented views of a clip', 'two clips of a video',
-                   'clips of the same and of another video'),
-            ('strength: extra frames e', 'distance in time (share of the video)', 'cosine')):
+        axes,
+        (
+            'two augmented views of a clip',
+            'two clips of a video',
+            'clips of the same and of another video',
+        ),
+        ('strength: extra frames e', 'distance in time (share of the video)', 'cosine'),
+    ):
         axis.set(title=title, xlabel=label)
         axis.legend(fontsize=7)
     for axis in axes[:2]:
         axis.set_ylabel('cosine (95% interval)')
     axes[2].set_ylabel('density')
-    lowest = min(value for found in results.values() for values in found['videos'].values()
-                 for value in values)
+    lowest = min(
+        value
+        for found in results.values()
+        for values in found['videos'].values()
+        for value in values
+    )
     axes[2].set_xlim(max(-1, lowest - 0.1), 1.02)
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)

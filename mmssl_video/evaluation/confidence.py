@@ -5,8 +5,9 @@ from __future__ import annotations
 from statistics import NormalDist
 
 
-def wilson_interval(accuracy: float, num_queries: int, confidence: float = 0.95
-                    ) -> tuple[float, float]:
+def wilson_interval(
+    accuracy: float, num_queries: int, confidence: float = 0.95
+) -> tuple[float, float]:
     """Wilson score interval of a proportion (Wilson, JASA 1927, eq. for the score interval).
 
     Unlike the plain normal approximation it stays within 0 and 1 and is sound for small sets and
@@ -29,7 +30,7 @@ def wilson_interval(accuracy: float, num_queries: int, confidence: float = 0.95
         raise ValueError(f'accuracy must lie in [0, 1], got {accuracy}')
     z2 = NormalDist().inv_cdf(0.5 + confidence / 2) ** 2
     centre = (accuracy + z2 / (2 * num_queries)) / (1 + z2 / num_queries)
-    spread = accuracy * (1 - accuracy) / num_queries + z2 / (4 * num_queries ** 2)
+    spread = accuracy * (1 - accuracy) / num_queries + z2 / (4 * num_queries**2)
     half = (z2 * spread) ** 0.5 / (1 + z2 / num_queries)
     # The accuracy itself always lies within; rounding must not say otherwise at 0 and 1.
     return max(0.0, min(centre - half, accuracy)), min(1.0, max(centre + half, accuracy))

@@ -32,8 +32,10 @@ def read_scalars(path: str | Path) -> dict[str, dict[str, tuple[list, list]]]:
     path = Path(path)
     files = [path] if path.is_file() else sorted(path.glob('*/vis_data/scalars.json'))
     if not files:
-        raise FileNotFoundError(f'there is no training log {path} nor {path}/*/vis_data/'
-                                'scalars.json: was a model trained there?')
+        raise FileNotFoundError(
+            f'there is no training log {path} nor {path}/*/vis_data/'
+            'scalars.json: was a model trained there?'
+        )
     lines = []
     for file in files:
         run, last = [], 0
@@ -58,9 +60,14 @@ def read_scalars(path: str | Path) -> dict[str, dict[str, tuple[list, list]]]:
     return curves
 
 
-def draw_figure(out: str | Path, scalars: str | Path | None = None,
-                records: Sequence[dict] | None = None, levels: dict[str, float] | None = None,
-                title: str | None = None, percent: float = 100) -> Path:
+def draw_figure(
+    out: str | Path,
+    scalars: str | Path | None = None,
+    records: Sequence[dict] | None = None,
+    levels: dict[str, float] | None = None,
+    title: str | None = None,
+    percent: float = 100,
+) -> Path:
     """Draw the curves of a pre-training run beside the bars of its probe table.
 
     Args:
@@ -116,16 +123,21 @@ def draw_bars(out: str | Path, tables: dict[str, Sequence[dict]]) -> Path:
     Raises:
         ValueError: No table is in percent.
     """
-    tables = {title: records for title, records in tables.items()
-              if records[0].get('unit', 'percent') == 'percent'}
+    tables = {
+        title: records
+        for title, records in tables.items()
+        if records[0].get('unit', 'percent') == 'percent'
+    }
     if not tables:
         raise ValueError('none of the figures is in percent, so there are no bars to draw')
-    widest = max(len(columns_of(records)) * (1 + 0.25 * len(rows_of(records)))
-                 for records in tables.values())
+    widest = max(
+        len(columns_of(records)) * (1 + 0.25 * len(rows_of(records))) for records in tables.values()
+    )
     figure = Figure(figsize=(min(max(7, widest), 40), 4.6 * len(tables)), layout='constrained')
     FigureCanvasAgg(figure)
-    for axis, (title, records) in zip(figure.subplots(len(tables), squeeze=False)[:, 0],
-                                      tables.items()):
+    for axis, (title, records) in zip(
+        figure.subplots(len(tables), squeeze=False)[:, 0], tables.items()
+    ):
         _bars(axis, records, whole_names=True)
         axis.set_xlabel(title, fontsize='small', wrap=True)
     out = Path(out)
@@ -149,17 +161,30 @@ def _bars(axis, records, whole_names=False):
     width = 0.85 / len(rows)
     colours = colormaps['tab10' if len(rows) <= 10 else 'tab20']
     for number, (subject, row) in enumerate(rows.items()):
-        places = [i + (number - (len(rows) - 1) / 2) * width for i, c in enumerate(columns)
-                  if c in row]
+        places = [
+            i + (number - (len(rows) - 1) / 2) * width for i, c in enumerate(columns) if c in row
+        ]
         cells = [row[c] for c in columns if c in row]
-        errors = [[cell['value'] - cell.get('low', cell['value']) for cell in cells],
-                  [cell.get('high', cell['value']) - cell['value'] for cell in cells]]
-        axis.bar(places, [cell['value'] for cell in cells], width, yerr=errors, label=subject,
-                 color=colours(number), error_kw=dict(lw=0.8, alpha=0.6))
-    names = [p.replace('/', '/\n').replace(' (', '\n(') if whole_names else p.split('/')[0]
-             for p, _ in columns]
-    axis.set_xticks(range(len(columns)), [f'{p}\n{m}' for p, (_, m) in zip(names, columns)],
-                    fontsize='small')
+        errors = [
+            [cell['value'] - cell.get('low', cell['value']) for cell in cells],
+            [cell.get('high', cell['value']) - cell['value'] for cell in cells],
+        ]
+        axis.bar(
+            places,
+            [cell['value'] for cell in cells],
+            width,
+            yerr=errors,
+            label=subject,
+            color=colours(number),
+            error_kw=dict(lw=0.8, alpha=0.6),
+        )
+    names = [
+        p.replace('/', '/\n').replace(' (', '\n(') if whole_names else p.split('/')[0]
+        for p, _ in columns
+    ]
+    axis.set_xticks(
+        range(len(columns)), [f'{p}\n{m}' for p, (_, m) in zip(names, columns)], fontsize='small'
+    )
     axis.set(ylabel='%', ylim=(0, 105))
     axis.legend(fontsize='small', ncols=4, loc='lower center', bbox_to_anchor=(0.5, 1))
     axis.grid(axis='y', alpha=0.3)

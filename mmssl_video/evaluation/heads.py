@@ -40,12 +40,23 @@ class Head:
 
 
 @register_protocol('linear/cached-grid', version=1)
-def linear_cached_grid(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
-                       query_labels: np.ndarray, *, learning_rates: Sequence[float] = SGD_RATES,
-                       weight_decays: Sequence[float] = SGD_DECAYS, optimizer: str = 'sgd',
-                       epochs: int = 100, min_steps: int = 1000, batch_size: int = 256,
-                       folds: int = 5, validations: int = 1, seed: int = 0,
-                       device: str = 'cpu') -> ProtocolOutput:
+def linear_cached_grid(
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    query: np.ndarray,
+    query_labels: np.ndarray,
+    *,
+    learning_rates: Sequence[float] = SGD_RATES,
+    weight_decays: Sequence[float] = SGD_DECAYS,
+    optimizer: str = 'sgd',
+    epochs: int = 100,
+    min_steps: int = 1000,
+    batch_size: int = 256,
+    folds: int = 5,
+    validations: int = 1,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> ProtocolOutput:
     """Linear heads by stochastic gradient, one for each learning rate x weight decay.
 
     As papers train their probes (SGD with momentum 0.9 and a half-cosine learning rate), but on
@@ -73,19 +84,37 @@ def linear_cached_grid(gallery: np.ndarray, gallery_labels: np.ndarray, query: n
         settings, their validation accuracy and how many heads diverged.
     """
     heads = [Head(*pair) for pair in itertools.product(learning_rates, weight_decays)]
-    recipe = dict(optimizer=optimizer, epochs=epochs, min_steps=min_steps, batch_size=batch_size,
-                  seed=seed, device=device)
+    recipe = dict(
+        optimizer=optimizer,
+        epochs=epochs,
+        min_steps=min_steps,
+        batch_size=batch_size,
+        seed=seed,
+        device=device,
+    )
     return _probe(gallery, gallery_labels, query, query_labels, heads, folds, validations, recipe)
 
 
 @register_protocol('mlp/cached', version=1)
-def mlp_cached(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
-               query_labels: np.ndarray, *, hidden_channels: Sequence[int] = (128, 512),
-               learning_rates: Sequence[float] = ADAMW_RATES,
-               weight_decays: Sequence[float] = ADAMW_DECAYS, dropout: float = 0.5,
-               optimizer: str = 'adamw', epochs: int = 50, min_steps: int = 500,
-               batch_size: int = 256, folds: int = 5, validations: int = 1, seed: int = 0,
-               device: str = 'cpu') -> ProtocolOutput:
+def mlp_cached(
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    query: np.ndarray,
+    query_labels: np.ndarray,
+    *,
+    hidden_channels: Sequence[int] = (128, 512),
+    learning_rates: Sequence[float] = ADAMW_RATES,
+    weight_decays: Sequence[float] = ADAMW_DECAYS,
+    dropout: float = 0.5,
+    optimizer: str = 'adamw',
+    epochs: int = 50,
+    min_steps: int = 500,
+    batch_size: int = 256,
+    folds: int = 5,
+    validations: int = 1,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> ProtocolOutput:
     """Non-linear probe: heads of one hidden layer, for each width x learning rate x weight decay.
 
     MemDPC section 4 ("non-linear probing"; it says no more of the head than that it is an MLP).
@@ -95,19 +124,37 @@ def mlp_cached(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarra
         hidden_channels: Widths of the hidden layer to try.
         dropout: After the hidden layer.
     """
-    heads = [Head(rate, decay, width) for width, rate, decay in itertools.product(
-        hidden_channels, learning_rates, weight_decays)]
+    heads = [
+        Head(rate, decay, width)
+        for width, rate, decay in itertools.product(hidden_channels, learning_rates, weight_decays)
+    ]
     if any(head.hidden_channels < 1 for head in heads):
         raise ValueError(f'hidden_channels must be widths of at least 1, got {hidden_channels}')
-    recipe = dict(optimizer=optimizer, epochs=epochs, min_steps=min_steps, batch_size=batch_size,
-                  dropout=dropout, seed=seed, device=device)
+    recipe = dict(
+        optimizer=optimizer,
+        epochs=epochs,
+        min_steps=min_steps,
+        batch_size=batch_size,
+        dropout=dropout,
+        seed=seed,
+        device=device,
+    )
     return _probe(gallery, gallery_labels, query, query_labels, heads, folds, validations, recipe)
 
 
-def train_heads(inputs: Tensor, targets: Tensor, num_classes: int, heads: Sequence[Head], *,
-                optimizer: str = 'sgd', epochs: int = 100, min_steps: int = 1000,
-                batch_size: int = 256, dropout: float = 0.0, seed: int = 0
-                ) -> list[_HeadGroup]:
+def train_heads(
+    inputs: Tensor,
+    targets: Tensor,
+    num_classes: int,
+    heads: Sequence[Head],
+    *,
+    optimizer: str = 'sgd',
+    epochs: int = 100,
+    min_steps: int = 1000,
+    batch_size: int = 256,
+    dropout: float = 0.0,
+    seed: int = 0,
+) -> list[_HeadGroup]:
     """Train heads side by side; each becomes what it would become alone.
 
     Args:
@@ -122,9 +169,18 @@ def train_heads(inputs: Tensor, targets: Tensor, num_classes: int, heads: Sequen
         ``[heads, B, K]``.
     """
     widths = list(dict.fromkeys(head.hidden_channels for head in heads))
-    groups = [_HeadGroup([h for h in heads if h.hidden_channels == width], inputs.shape[1],
-                         num_classes, optimizer, dropout, seed, inputs.device)
-              for width in widths]
+    groups = [
+        _HeadGroup(
+            [h for h in heads if h.hidden_channels == width],
+            inputs.shape[1],
+            num_classes,
+            optimizer,
+            dropout,
+            seed,
+            inputs.device,
+        )
+        for width in widths
+    ]
     steps = max(epochs * math.ceil(len(inputs) / batch_size), min_steps)
     generator = torch.Generator().manual_seed(seed)
     order = iter(())
@@ -148,19 +204,21 @@ class _HeadGroup:
         width = heads[0].hidden_channels
         # Of its own, so that a head becomes the same whatever stands beside it.
         self.generator = torch.Generator().manual_seed(seed)
-        sizes = [(in_channels, width), (width, num_classes)] if width else [
-            (in_channels, num_classes)]
+        sizes = (
+            [(in_channels, width), (width, num_classes)] if width else [(in_channels, num_classes)]
+        )
         self.parameters = []
         for fan_in, fan_out in sizes:
             # A linear head starts at 0 (its problem is convex), an MLP as torch's layers do.
-            bound = fan_in ** -0.5 if width else 0.0
+            bound = fan_in**-0.5 if width else 0.0
             weight = torch.empty(fan_in, fan_out).uniform_(-bound, bound, generator=self.generator)
             for value in (weight, torch.zeros(1, fan_out)):
                 value = value.to(device).repeat(len(heads), 1, 1)
                 self.parameters.append(value.requires_grad_())
         self.rate, self.decay = (
             torch.tensor([getattr(h, name) for h in heads], device=device).view(-1, 1, 1)
-            for name in ('learning_rate', 'weight_decay'))
+            for name in ('learning_rate', 'weight_decay')
+        )
         self.moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in self.parameters]
         self.steps = 0
 
@@ -192,8 +250,11 @@ class _HeadGroup:
                     first.lerp_(gradient, 0.1)
                     second.lerp_(gradient.square(), 0.001)
                     value *= 1 - rate * decay
-                    value -= rate * (first / (1 - 0.9 ** self.steps)) / (
-                        (second / (1 - 0.999 ** self.steps)).sqrt() + 1e-8)
+                    value -= (
+                        rate
+                        * (first / (1 - 0.9**self.steps))
+                        / ((second / (1 - 0.999**self.steps)).sqrt() + 1e-8)
+                    )
 
 
 @torch.no_grad()
@@ -219,7 +280,8 @@ def _cross_entropy(logits, targets):
     """``[heads, B, K]`` to ``[heads, B]``."""
     heads = len(logits)
     return F.cross_entropy(logits.flatten(0, 1), targets.repeat(heads), reduction='none').view(
-        heads, -1)
+        heads, -1
+    )
 
 
 def _probe(gallery, gallery_labels, query, query_labels, heads, folds, validations, recipe):
@@ -228,8 +290,12 @@ def _probe(gallery, gallery_labels, query, query_labels, heads, folds, validatio
     device = recipe.pop('device')
     classes, targets = np.unique(gallery_labels, return_inverse=True)
     truth = torch.as_tensor(targets, device=device)
-    heads = [head for width in dict.fromkeys(h.hidden_channels for h in heads)
-             for head in heads if head.hidden_channels == width]  # as groups order them
+    heads = [
+        head
+        for width in dict.fromkeys(h.hidden_channels for h in heads)
+        for head in heads
+        if head.hidden_channels == width
+    ]  # as groups order them
     right, loss, count = np.zeros(len(heads)), np.zeros(len(heads)), 0
     for held_out in validation_splits(targets, folds, validations, recipe['seed']):
         fitted, judged = np.flatnonzero(~held_out), np.flatnonzero(held_out)
@@ -248,12 +314,23 @@ def _probe(gallery, gallery_labels, query, query_labels, heads, folds, validatio
     with torch.no_grad():
         logits = group(scale(query))[0].double().cpu().numpy()
     if not np.isfinite(logits).all():
-        raise ValueError(f'the chosen head {heads[best]} diverged on the whole training set: give '
-                         'smaller learning_rates')
+        raise ValueError(
+            f'the chosen head {heads[best]} diverged on the whole training set: give '
+            'smaller learning_rates'
+        )
     hits, _ = _evaluate([group], inputs, truth)
-    return classification_output(logits, classes, query_labels, dict(
-        asdict(heads[best]), validation_top1=float(100 * right[best] / count),
-        train_top1=float(100 * hits[0] / len(targets)), num_heads=len(heads), diverged=diverged))
+    return classification_output(
+        logits,
+        classes,
+        query_labels,
+        dict(
+            asdict(heads[best]),
+            validation_top1=float(100 * right[best] / count),
+            train_top1=float(100 * hits[0] / len(targets)),
+            num_heads=len(heads),
+            diverged=diverged,
+        ),
+    )
 
 
 def _check(heads, recipe):
@@ -263,8 +340,10 @@ def _check(heads, recipe):
         raise ValueError(f"optimizer must be 'sgd' or 'adamw', got {recipe['optimizer']!r}")
     for head in heads:
         if not head.learning_rate > 0 or not head.weight_decay >= 0:
-            raise ValueError('learning_rates must be positive and weight_decays at least 0, got '
-                             f'{head.learning_rate} and {head.weight_decay}')
+            raise ValueError(
+                'learning_rates must be positive and weight_decays at least 0, got '
+                f'{head.learning_rate} and {head.weight_decay}'
+            )
     for name in ('epochs', 'batch_size'):
         if recipe[name] < 1:
             raise ValueError(f'{name} must be at least 1, got {recipe[name]}')

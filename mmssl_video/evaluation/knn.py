@@ -11,9 +11,17 @@ from .similarity import CHUNK, TIE, cosine_chunks, unit_rows
 
 
 @register_protocol('knn/cosine', version=1)
-def knn_cosine(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
-               query_labels: np.ndarray, *, k: int = 20, chunk_size: int = CHUNK,
-               seed: int = 0, device: str = 'cpu') -> ProtocolOutput:
+def knn_cosine(
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    query: np.ndarray,
+    query_labels: np.ndarray,
+    *,
+    k: int = 20,
+    chunk_size: int = CHUNK,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> ProtocolOutput:
     """Plain majority vote among the ``k`` gallery videos of highest cosine similarity.
 
     Ties, in this order: gallery videos equally near at the k-th place share the places left there
@@ -42,10 +50,18 @@ def knn_cosine(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarra
 
 
 @register_protocol('knn/weighted', version=1)
-def knn_weighted(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
-                 query_labels: np.ndarray, *, k: int = 20,
-                 temperature: float = 0.07, chunk_size: int = CHUNK, seed: int = 0,
-                 device: str = 'cpu') -> ProtocolOutput:
+def knn_weighted(
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    query: np.ndarray,
+    query_labels: np.ndarray,
+    *,
+    k: int = 20,
+    temperature: float = 0.07,
+    chunk_size: int = CHUNK,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> ProtocolOutput:
     """Vote of the ``k`` nearest, each weighted by ``exp(cosine / temperature)``.
 
     The k-NN of DINO (Caron et al. 2021, appendix F; from Wu et al. 2018, section 3.4). Ties as in
@@ -58,8 +74,7 @@ def knn_weighted(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndar
         raise ValueError(f'temperature must be positive, got {temperature}')
     votes, _, k = _votes(gallery, gallery_labels, query, k, temperature, chunk_size, device)
     winners = _winners(votes, np.ones_like(votes, dtype=bool))
-    return _output(votes, winners, gallery_labels, query_labels,
-                   dict(k=k, temperature=temperature))
+    return _output(votes, winners, gallery_labels, query_labels, dict(k=k, temperature=temperature))
 
 
 def _votes(gallery, gallery_labels, query, k, temperature, chunk_size, device):
@@ -90,8 +105,11 @@ def _votes(gallery, gallery_labels, query, k, temperature, chunk_size, device):
         sums.index_put_(index, score, accumulate=True)
         counts.index_put_((tied, row), torch.ones_like(score), accumulate=True)
     share = ((k - counts[0]) / counts[1])[:, None]
-    return ((votes[0] + share * votes[1]).cpu().numpy(), (sums[0] + share * sums[1]).cpu().numpy(),
-            k)
+    return (
+        (votes[0] + share * votes[1]).cpu().numpy(),
+        (sums[0] + share * sums[1]).cpu().numpy(),
+        k,
+    )
 
 
 def _winners(scores, among):
@@ -105,5 +123,6 @@ def _output(votes, winners, gallery_labels, query_labels, details):
     classes = np.unique(gallery_labels)
     hit = winners[np.arange(len(winners)), np.searchsorted(classes, query_labels)]
     top1 = 100 * float((hit / winners.sum(axis=1)).mean())
-    return ProtocolOutput(dict(top1=top1), dict(top1=100 / len(classes)), details,
-                          by_label(votes, classes))
+    return ProtocolOutput(
+        dict(top1=top1), dict(top1=100 / len(classes)), details, by_label(votes, classes)
+    )

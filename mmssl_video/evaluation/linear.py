@@ -17,10 +17,19 @@ PENALTIES = (10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
 @register_protocol('linear/cached', version=1)
-def linear_cached(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
-                  query_labels: np.ndarray, *, penalties: Sequence[float] = PENALTIES,
-                  folds: int = 5, validations: int = 1, max_iter: int = 200, seed: int = 0,
-                  device: str = 'cpu') -> ProtocolOutput:
+def linear_cached(
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    query: np.ndarray,
+    query_labels: np.ndarray,
+    *,
+    penalties: Sequence[float] = PENALTIES,
+    folds: int = 5,
+    validations: int = 1,
+    max_iter: int = 200,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> ProtocolOutput:
     """Multinomial logistic regression on standardised features, judged on the query set.
 
     The features of both sets are standardised with the statistics of the training set. The L2
@@ -47,13 +56,22 @@ def linear_cached(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.nda
         names the chosen penalty and its validation accuracy.
     """
     classes, targets = np.unique(gallery_labels, return_inverse=True)
-    penalty, validation = select_penalty(gallery, targets, len(classes), penalties, folds,
-                                         validations, max_iter, seed, device)
+    penalty, validation = select_penalty(
+        gallery, targets, len(classes), penalties, folds, validations, max_iter, seed, device
+    )
     probe = LinearProbe(len(classes), max_iter, device).fit(gallery, targets, penalty)
     scores = probe.scores(query).cpu().numpy()
-    return classification_output(scores, classes, query_labels, dict(
-        penalty=penalty, validation_top1=validation,
-        train_top1=100 * float((probe.scores(gallery).argmax(1).cpu().numpy() == targets).mean())))
+    return classification_output(
+        scores,
+        classes,
+        query_labels,
+        dict(
+            penalty=penalty,
+            validation_top1=validation,
+            train_top1=100
+            * float((probe.scores(gallery).argmax(1).cpu().numpy() == targets).mean()),
+        ),
+    )
 
 
 class LinearProbe:
@@ -82,8 +100,13 @@ class LinearProbe:
             self.weight = inputs.new_zeros(inputs.shape[1], self.num_classes)
             self.bias = inputs.new_zeros(self.num_classes)
         weight, bias = (x.clone().requires_grad_() for x in (self.weight, self.bias))
-        optimizer = torch.optim.LBFGS([weight, bias], max_iter=self.max_iter, history_size=20,
-                                      tolerance_grad=1e-6, line_search_fn='strong_wolfe')
+        optimizer = torch.optim.LBFGS(
+            [weight, bias],
+            max_iter=self.max_iter,
+            history_size=20,
+            tolerance_grad=1e-6,
+            line_search_fn='strong_wolfe',
+        )
 
         def closure():
             optimizer.zero_grad()
@@ -101,9 +124,17 @@ class LinearProbe:
         return self.standardise(features) @ self.weight + self.bias
 
 
-def select_penalty(features: np.ndarray, targets: np.ndarray, num_classes: int,
-                   penalties: Sequence[float] = PENALTIES, folds: int = 5, validations: int = 1,
-                   max_iter: int = 200, seed: int = 0, device: str = 'cpu') -> tuple[float, float]:
+def select_penalty(
+    features: np.ndarray,
+    targets: np.ndarray,
+    num_classes: int,
+    penalties: Sequence[float] = PENALTIES,
+    folds: int = 5,
+    validations: int = 1,
+    max_iter: int = 200,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> tuple[float, float]:
     """Choose the L2 penalty on stratified splits of the training set.
 
     Args:
@@ -133,4 +164,3 @@ def select_penalty(features: np.ndarray, targets: np.ndarray, num_classes: int,
         count += int(test.sum())
     best = min(range(len(penalties)), key=lambda i: (-right[i], loss[i]))
     return penalties[best], float(100 * right[best] / count)
-

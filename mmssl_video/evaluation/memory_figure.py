@@ -21,12 +21,19 @@ def embed(probabilities: np.ndarray, seed: int = 0) -> np.ndarray:
         from sklearn.manifold import TSNE
     except ImportError:
         raise ValueError('t-SNE needs scikit-learn: pip install scikit-learn') from None
-    perplexity = min(30., max(1., (len(probabilities) - 1) / 3))
+    perplexity = min(30.0, max(1.0, (len(probabilities) - 1) / 3))
     return TSNE(perplexity=perplexity, random_state=seed, init='pca').fit_transform(probabilities)
 
 
-def draw_memory(out: str | Path, figures: dict[str, Any], strips: tuple, names: Sequence[str],
-                classes: Sequence[int], labels: np.ndarray, most_slots: int = 50) -> Path:
+def draw_memory(
+    out: str | Path,
+    figures: dict[str, Any],
+    strips: tuple,
+    names: Sequence[str],
+    classes: Sequence[int],
+    labels: np.ndarray,
+    most_slots: int = 50,
+) -> Path:
     """Draw what is known of a memory.
 
     Args:
@@ -55,10 +62,14 @@ def draw_memory(out: str | Path, figures: dict[str, Any], strips: tuple, names: 
     _slots(axes[0], upper, figures['slots'], figures['usage'], names, most_slots)
     if 'similarity' in figures:
         axes[1].hist(figures['similarity'], bins=40, range=(-1, 1), color='C0')
-        axes[1].set(xlabel='cosine of online and target features', ylabel='pairs of clips',
-                    title='online and target encoder')
-    for axis, (title, points) in zip(axes[panels - len(figures.get('tsne', ())):],
-                                     figures.get('tsne', ())):
+        axes[1].set(
+            xlabel='cosine of online and target features',
+            ylabel='pairs of clips',
+            title='online and target encoder',
+        )
+    for axis, (title, points) in zip(
+        axes[panels - len(figures.get('tsne', ())) :], figures.get('tsne', ())
+    ):
         for number, (name, label) in enumerate(zip(names, classes)):
             chosen = points[labels == label]
             axis.scatter(chosen[:, 0], chosen[:, 1], s=6, color=f'C{number % 10}', label=name)
@@ -83,9 +94,12 @@ def _slots(axis, figure, table, usage, names, most):
     owner, share = table.argmax(0), table.max(0)
     kept = np.sort(np.argsort(-usage, kind='stable')[:most])  # of unused slots P is but noise
     order = kept[np.lexsort((-share[kept], owner[kept]))]
-    image = axis.imshow(table[:, order], aspect='auto', vmin=0, cmap='viridis',
-                        interpolation='nearest')
+    image = axis.imshow(
+        table[:, order], aspect='auto', vmin=0, cmap='viridis', interpolation='nearest'
+    )
     axis.set_yticks(range(len(names)), names, fontsize='small')
-    axis.set(xlabel=f'the {len(order)} most used of {table.shape[1]} slots',
-             title='P(action | memory slot)')
+    axis.set(
+        xlabel=f'the {len(order)} most used of {table.shape[1]} slots',
+        title='P(action | memory slot)',
+    )
     figure.colorbar(image, ax=axis)

@@ -66,19 +66,30 @@ class Protocol:
     clips: str = 'mean'
     views: Mapping[str, int] = field(default_factory=dict)
 
-    def __call__(self, gallery: ArrayLike, gallery_labels: ArrayLike, query: ArrayLike,
-                 query_labels: ArrayLike, **options: Any) -> ProtocolOutput:
+    def __call__(
+        self,
+        gallery: ArrayLike,
+        gallery_labels: ArrayLike,
+        query: ArrayLike,
+        query_labels: ArrayLike,
+        **options: Any,
+    ) -> ProtocolOutput:
         arrays = check_arrays(gallery, gallery_labels, query, query_labels)
         return self.function(*arrays, **self.check_options(options))
 
     def check_options(self, options: dict[str, Any]) -> dict[str, Any]:
         """Return ``options`` unchanged, or say which one this protocol does not have."""
-        known = [name for name, parameter in inspect.signature(self.function).parameters.items()
-                 if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
+        known = [
+            name
+            for name, parameter in inspect.signature(self.function).parameters.items()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        ]
         unknown = sorted(set(options) - set(known))
         if unknown:
-            raise ValueError(f'protocol {self.name!r} has no option {", ".join(unknown)}; '
-                             f'it has {", ".join(known)}')
+            raise ValueError(
+                f'protocol {self.name!r} has no option {", ".join(unknown)}; '
+                f'it has {", ".join(known)}'
+            )
         return options
 
     def check_feature(self, feature: str | None, default: str = 'context') -> str:
@@ -88,8 +99,10 @@ class Protocol:
             ValueError: There is no such level, or the protocol is defined on another.
         """
         if self.feature is not None and feature not in (None, self.feature):
-            raise ValueError(f'protocol {self.name!r} is defined on feature={self.feature!r}, not '
-                             f'on {feature!r}: take another protocol or leave feature out')
+            raise ValueError(
+                f'protocol {self.name!r} is defined on feature={self.feature!r}, not '
+                f'on {feature!r}: take another protocol or leave feature out'
+            )
         found = self.feature or feature or default
         if found not in FEATURES:
             raise ValueError(f'unknown feature level {found!r}; known are {", ".join(FEATURES)}')
@@ -103,11 +116,12 @@ class Protocol:
         """
         for role, wanted in self.views.items():
             if counts[role] != wanted:
-                found = ('a number that varies' if counts[role] is None else counts[role])
+                found = 'a number that varies' if counts[role] is None else counts[role]
                 raise ValueError(
                     f'protocol {self.name!r} is defined on {wanted} views of each {role} video, '
                     f'but the {role} gives {found}: set evaluation.{role}.views, or name the '
-                    "search 'retrieval/context-mean-cosine'")
+                    "search 'retrieval/context-mean-cosine'"
+                )
 
 
 def register_protocol(name: str, version: int, **definition: Any) -> Callable[[Callable], Callable]:

@@ -17,13 +17,33 @@ from .registry import ProtocolOutput
 
 #: What every record says of a figure, beside the figures. ``bn_batches``: batches of clips that
 #: BatchNorm was calibrated on, 0 for none. ``unreadable``: videos left out, with their reasons.
-FIELDS = ('protocol', 'version', 'options', 'dataset', 'split', 'views', 'subject', 'kind',
-          'checkpoint', 'checkpoint_hash', 'seed', 'bn_batches', 'num_gallery', 'num_queries',
-          'num_classes', 'unreadable')
+FIELDS = (
+    'protocol',
+    'version',
+    'options',
+    'dataset',
+    'split',
+    'views',
+    'subject',
+    'kind',
+    'checkpoint',
+    'checkpoint_hash',
+    'seed',
+    'bn_batches',
+    'num_gallery',
+    'num_queries',
+    'num_classes',
+    'unreadable',
+)
 
 
-def make_record(output: ProtocolOutput, *, feature: str | None = None,
-                warnings: Sequence[str] = (), **fields: Any) -> dict:
+def make_record(
+    output: ProtocolOutput,
+    *,
+    feature: str | None = None,
+    warnings: Sequence[str] = (),
+    **fields: Any,
+) -> dict:
     """Turn what a protocol found into a record that can stand alone.
 
     Args:
@@ -42,19 +62,28 @@ def make_record(output: ProtocolOutput, *, feature: str | None = None,
         TypeError: When a field is missing or unknown: no figure goes without its name.
     """
     if set(fields) != set(FIELDS):
-        raise TypeError(f'a record needs exactly the fields {", ".join(FIELDS)}; these differ: '
-                        f'{", ".join(sorted(set(fields) ^ set(FIELDS)))}')
+        raise TypeError(
+            f'a record needs exactly the fields {", ".join(FIELDS)}; these differ: '
+            f'{", ".join(sorted(set(fields) ^ set(FIELDS)))}'
+        )
     from mmssl_video import __version__
+
     metrics, counts = {}, output.details.get('queries', {})
     for name, value in output.metrics.items():
         value = min(max(value, 0.0), 100.0)  # sums of fractional hits end in rounding errors
         low, high = wilson_interval(value / 100, counts.get(name, fields['num_queries']))
         metrics[name] = dict(value=value, low=100 * low, high=100 * high)
     return dict(
-        **fields, metrics=metrics, chance=dict(output.chance), unit='percent',
-        details=dict(output.details), feature=feature, warnings=list(warnings),
+        **fields,
+        metrics=metrics,
+        chance=dict(output.chance),
+        unit='percent',
+        details=dict(output.details),
+        feature=feature,
+        warnings=list(warnings),
         time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
-        software=dict(mmssl_video=__version__, torch=torch.__version__))
+        software=dict(mmssl_video=__version__, torch=torch.__version__),
+    )
 
 
 def closeness_warnings(records: Sequence[dict]) -> dict[str, list[str]]:
@@ -74,18 +103,29 @@ def closeness_warnings(records: Sequence[dict]) -> dict[str, list[str]]:
         name, metric = next(iter(record['metrics'].items()))
         if record['kind'] != 'encoder':
             continue
-        others = [r for r in records if r['kind'] == 'baseline' and name in r['metrics'] and
-                  r['metrics'][name]['value'] >= metric['low']]
+        others = [
+            r
+            for r in records
+            if r['kind'] == 'baseline'
+            and name in r['metrics']
+            and r['metrics'][name]['value'] >= metric['low']
+        ]
         sentences = []
-        for untrained, meaning in ((False, 'the set may have a shortcut, a leak, or too few '
-                                    'queries to tell'), (True, 'pre-training shows no gain here')):
-            near = [f'{r["subject"]} ({r["metrics"][name]["value"]:.1f})' for r in others
-                    if r['subject'].startswith('random') == untrained]
+        for untrained, meaning in (
+            (False, 'the set may have a shortcut, a leak, or too few queries to tell'),
+            (True, 'pre-training shows no gain here'),
+        ):
+            near = [
+                f'{r["subject"]} ({r["metrics"][name]["value"]:.1f})'
+                for r in others
+                if r['subject'].startswith('random') == untrained
+            ]
             if near:
                 sentences.append(
                     f'{record["protocol"]} {name} of {record["subject"]} is {metric["value"]:.1f} '
                     f'(95% interval from {metric["low"]:.1f}); {", ".join(near)} '
-                    f'{"comes" if len(near) == 1 else "come"} near it: {meaning}')
+                    f'{"comes" if len(near) == 1 else "come"} near it: {meaning}'
+                )
         found[record['subject']] = sentences
     return found
 
@@ -98,19 +138,23 @@ def read_results(path: str | Path) -> list[dict]:
     """
     path = Path(path)
     if path.is_dir():
-        raise ValueError(f'the results file {path} is a directory: name a file, such as '
-                         f'{path / "results.json"}')
+        raise ValueError(
+            f'the results file {path} is a directory: name a file, such as {path / "results.json"}'
+        )
     if not path.exists():
         return []
     try:
         records = json.loads(path.read_text(encoding='utf-8'))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'{path} is not a JSON results file ({error}): move it away or name '
-                         'another file') from None
+        raise ValueError(
+            f'{path} is not a JSON results file ({error}): move it away or name another file'
+        ) from None
     if not isinstance(records, list) or not all(
-            isinstance(r, dict) and 'protocol' in r for r in records):
-        raise ValueError(f'{path} is JSON but no list of results: move it away or name '
-                         'another file')
+        isinstance(r, dict) and 'protocol' in r for r in records
+    ):
+        raise ValueError(
+            f'{path} is JSON but no list of results: move it away or name another file'
+        )
     return records
 
 
@@ -152,8 +196,9 @@ def format_table(records: Sequence[dict]) -> str:
     columns, rows = columns_of(records), rows_of(records)
     heads = [(protocol, name) for protocol, name in columns]
     cells = [[_cell(row.get(column)) for column in columns] for row in rows.values()]
-    widths = [max(len(name), *(len(line[i]) for line in cells))
-              for i, (_, name) in enumerate(heads)]
+    widths = [
+        max(len(name), *(len(line[i]) for line in cells)) for i, (_, name) in enumerate(heads)
+    ]
     first = max(map(len, rows))
     groups, position = [], 0
     while position < len(heads):  # one heading over all columns of a protocol
@@ -165,15 +210,25 @@ def format_table(records: Sequence[dict]) -> str:
         widths[end - 1] += max(0, len(protocol) - span)
         groups.append(protocol.ljust(max(span, len(protocol))))
         position = end
-    lines = [' ' * first + '  ' + '  '.join(groups),
-             ' ' * first + '  ' + '  '.join(
-                 name.ljust(width) for (_, name), width in zip(heads, widths))]
-    lines += [subject.ljust(first) + '  ' + '  '.join(
-        cell.ljust(width) for cell, width in zip(line, widths))
-        for subject, line in zip(rows, cells)]
+    lines = [
+        ' ' * first + '  ' + '  '.join(groups),
+        ' ' * first
+        + '  '
+        + '  '.join(name.ljust(width) for (_, name), width in zip(heads, widths)),
+    ]
+    lines += [
+        subject.ljust(first)
+        + '  '
+        + '  '.join(cell.ljust(width) for cell, width in zip(line, widths))
+        for subject, line in zip(rows, cells)
+    ]
     warnings = dict.fromkeys(w for record in records for w in record.get('warnings', ()))
-    return '\n'.join([_caption(records), ''] + [line.rstrip() for line in lines]
-                     + [''] * bool(warnings) + [f'warning: {text}' for text in warnings])
+    return '\n'.join(
+        [_caption(records), '']
+        + [line.rstrip() for line in lines]
+        + [''] * bool(warnings)
+        + [f'warning: {text}' for text in warnings]
+    )
 
 
 def _cell(metric):
@@ -187,16 +242,23 @@ def _cell(metric):
 
 def _caption(records):
     record = records[0]
-    lines = [f'{record["dataset"]}: {record["num_queries"]} queries ({record["split"]["query"]}), '
-             + (f'{record["num_gallery"]} gallery videos ({record["split"]["gallery"]}), '
-                if record['num_gallery'] else '') +
-             (f'{record["num_classes"]} classes; ' if record['num_classes'] else '') +
-             f'{record["views"]}; in %, ± 95% interval']
+    lines = [
+        f'{record["dataset"]}: {record["num_queries"]} queries ({record["split"]["query"]}), '
+        + (
+            f'{record["num_gallery"]} gallery videos ({record["split"]["gallery"]}), '
+            if record['num_gallery']
+            else ''
+        )
+        + (f'{record["num_classes"]} classes; ' if record['num_classes'] else '')
+        + f'{record["views"]}; in %, ± 95% interval'
+    ]
     unreadable = record['unreadable']
     for role in ('gallery', 'query'):
         if unreadable[role]:
             names = ', '.join(f'{name} ({why})' for name, why in unreadable[role][:3])
             more = len(unreadable[role]) - 3
-            lines.append(f'not counted: {len(unreadable[role])} unreadable {role} videos: {names}'
-                         + (f' and {more} more' if more > 0 else ''))
+            lines.append(
+                f'not counted: {len(unreadable[role])} unreadable {role} videos: {names}'
+                + (f' and {more} more' if more > 0 else '')
+            )
     return '\n'.join(lines)

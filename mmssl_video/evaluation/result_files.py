@@ -36,8 +36,14 @@ class ClassScores:
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all; folders are made."""
-        _save(path, 'class scores', self.info, names=np.array(self.names, dtype=np.str_),
-              labels=self.labels, probabilities=self.probabilities)
+        _save(
+            path,
+            'class scores',
+            self.info,
+            names=np.array(self.names, dtype=np.str_),
+            labels=self.labels,
+            probabilities=self.probabilities,
+        )
 
 
 @dataclass
@@ -66,8 +72,11 @@ class RetrievalFeatures:
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all; folders are made."""
-        arrays = {key: np.array(value, dtype=np.str_) if key.endswith('names') else value
-                  for key, value in vars(self).items() if key != 'info'}
+        arrays = {
+            key: np.array(value, dtype=np.str_) if key.endswith('names') else value
+            for key, value in vars(self).items()
+            if key != 'info'
+        }
         _save(path, 'retrieval features', self.info, **arrays)
 
 
@@ -86,11 +95,11 @@ def load_result_file(path: str | Path) -> ClassScores | RetrievalFeatures:
             arrays = {key: file[key] for key in file.files}
         kind, info = str(arrays.pop('kind')), json.loads(str(arrays.pop('info')))
         maker = {'class scores': ClassScores, 'retrieval features': RetrievalFeatures}[kind]
-        arrays = {key: value.tolist() if key.endswith('names') else value
-                  for key, value in arrays.items()}
+        arrays = {
+            key: value.tolist() if key.endswith('names') else value for key, value in arrays.items()
+        }
         return maker(info=info, **arrays)
-    except (ValueError, KeyError, TypeError, OSError, EOFError,
-            zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f'{path} is no result file of tools/test.py --dump ({error})') from None
 
 

@@ -28,15 +28,24 @@ KS = (1, 5, 10, 20, 50)
 
 
 @register_protocol('retrieval/context-mean-cosine', version=1)
-@register_protocol('retrieval/block-cosine', version=1, feature='block',
-                   views=dict(gallery=1, query=1))
+@register_protocol(
+    'retrieval/block-cosine', version=1, feature='block', views=dict(gallery=1, query=1)
+)
 @register_protocol('retrieval/clip-search', version=1, clips='each')
 @register_protocol('retrieval/mean-10-clips', version=1, views=dict(gallery=10, query=10))
 @register_protocol('retrieval/multi-view-query', version=1, views=dict(gallery=1))
-def retrieval_cosine(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.ndarray,
-                     query_labels: np.ndarray, *, ks: Sequence[int] = KS, centred: bool = False,
-                     chunk_size: int = CHUNK, seed: int = 0, device: str = 'cpu'
-                     ) -> ProtocolOutput:
+def retrieval_cosine(
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    query: np.ndarray,
+    query_labels: np.ndarray,
+    *,
+    ks: Sequence[int] = KS,
+    centred: bool = False,
+    chunk_size: int = CHUNK,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> ProtocolOutput:
     """R@k: is a row of the query's class among its k nearest gallery rows by cosine?
 
     A row is a video, or one of its clips; the encoder and the extraction make it, this function
@@ -65,9 +74,14 @@ def retrieval_cosine(gallery: np.ndarray, gallery_labels: np.ndarray, query: np.
     return recall_at_k(scores, gallery_labels, query_labels, ks, chunk_size, device)
 
 
-def recall_at_k(scores: Callable[[slice | Tensor, slice | Tensor], Tensor],
-                gallery_labels: np.ndarray, query_labels: np.ndarray, ks: Sequence[int] = KS,
-                chunk_size: int = CHUNK, device: str | torch.device = 'cpu') -> ProtocolOutput:
+def recall_at_k(
+    scores: Callable[[slice | Tensor, slice | Tensor], Tensor],
+    gallery_labels: np.ndarray,
+    query_labels: np.ndarray,
+    ks: Sequence[int] = KS,
+    chunk_size: int = CHUNK,
+    device: str | torch.device = 'cpu',
+) -> ProtocolOutput:
     """R@k of any similarity, block by block; ties by expectation (:func:`retrieval_cosine`).
 
     Args:
@@ -98,8 +112,9 @@ def recall_at_k(scores: Callable[[slice | Tensor, slice | Tensor], Tensor],
                 top = scores(rows, columns).amax(dim=1)
                 best[rows] = torch.maximum(best[rows], top)
 
-    above, level, level_right = (torch.zeros(len(query_labels), dtype=torch.int64, device=device)
-                                 for _ in range(3))
+    above, level, level_right = (
+        torch.zeros(len(query_labels), dtype=torch.int64, device=device) for _ in range(3)
+    )
     for columns in chunks(len(gallery_labels), chunk_size):
         for rows in chunks(len(query_labels), chunk_size):
             difference = scores(rows, columns) - best[rows, None]
@@ -114,15 +129,18 @@ def recall_at_k(scores: Callable[[slice | Tensor, slice | Tensor], Tensor],
     return ProtocolOutput(metrics, retrieval_chance(gallery_labels, query_labels, ks))
 
 
-def retrieval_chance(gallery_labels: np.ndarray, query_labels: np.ndarray, ks: Sequence[int]
-                     ) -> dict[str, float]:
+def retrieval_chance(
+    gallery_labels: np.ndarray, query_labels: np.ndarray, ks: Sequence[int]
+) -> dict[str, float]:
     """R@k of a random order of the gallery, in percent, as a dict ``{'R@k': …}``."""
     gallery_labels, query_labels = np.asarray(gallery_labels), np.asarray(query_labels)
     right = (query_labels[:, None] == np.unique(gallery_labels)[None]) @ np.unique(
-        gallery_labels, return_counts=True)[1]
+        gallery_labels, return_counts=True
+    )[1]
     total = np.full_like(right, len(gallery_labels))
-    return {f'R@{k}': 100 * float(_hit_share(np.full_like(right, k), total, right).mean())
-            for k in ks}
+    return {
+        f'R@{k}': 100 * float(_hit_share(np.full_like(right, k), total, right).mean()) for k in ks
+    }
 
 
 def _hit_share(places, level, right):

@@ -16,8 +16,9 @@ TIE = 1e-12
 CHUNK = 2048
 
 
-def unit_rows(features: ArrayLike | Tensor, device: str | torch.device = 'cpu',
-              mean: Tensor | None = None) -> Tensor:
+def unit_rows(
+    features: ArrayLike | Tensor, device: str | torch.device = 'cpu', mean: Tensor | None = None
+) -> Tensor:
     """L2-normalise ``features`` ``[V, D]`` in float64, ``mean`` ``[D]`` taken off first.
 
     All-zero rows stay zero (cosine 0).
@@ -28,8 +29,9 @@ def unit_rows(features: ArrayLike | Tensor, device: str | torch.device = 'cpu',
     return rows / rows.norm(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
 
 
-def cosine_chunks(query: Tensor, gallery: ArrayLike | Tensor, chunk_size: int = CHUNK
-                  ) -> Iterator[tuple[slice, slice, Tensor]]:
+def cosine_chunks(
+    query: Tensor, gallery: ArrayLike | Tensor, chunk_size: int = CHUNK
+) -> Iterator[tuple[slice, slice, Tensor]]:
     """Walk over all cosine similarities in blocks of ``chunk_size`` x ``chunk_size`` at most.
 
     Args:
@@ -62,15 +64,25 @@ class CosineScores:
         device: Where to compute.
     """
 
-    def __init__(self, query: ArrayLike, gallery: ArrayLike, centred: bool = False,
-                 device: str | torch.device = 'cpu') -> None:
+    def __init__(
+        self,
+        query: ArrayLike,
+        gallery: ArrayLike,
+        centred: bool = False,
+        device: str | torch.device = 'cpu',
+    ) -> None:
         self.query, self.gallery = (torch.as_tensor(np.asarray(x)) for x in (query, gallery))
         self.device = device
         # NumPy adds up in double precision without a double copy of the gallery.
-        self.mean = torch.as_tensor(np.mean(gallery, axis=0, dtype=np.float64),
-                                    device=device) if centred else None
+        self.mean = (
+            torch.as_tensor(np.mean(gallery, axis=0, dtype=np.float64), device=device)
+            if centred
+            else None
+        )
 
     def __call__(self, rows: slice | Tensor, columns: slice | Tensor) -> Tensor:
         """Scores ``[rows, columns]``, float64; both select rows of the arrays."""
-        return (unit_rows(self.query[rows], self.device, self.mean)
-                @ unit_rows(self.gallery[columns], self.device, self.mean).T)
+        return (
+            unit_rows(self.query[rows], self.device, self.mean)
+            @ unit_rows(self.gallery[columns], self.device, self.mean).T
+        )

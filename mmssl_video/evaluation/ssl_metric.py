@@ -31,8 +31,10 @@ class SSLMetric(BaseMetric):
         """
         for sample in data_samples:
             if 'ssl_stats' not in sample:
-                raise KeyError('SSLMetric needs a recognizer whose predict() attaches ssl_stats; '
-                               'classifiers are judged by AccMetric')
+                raise KeyError(
+                    'SSLMetric needs a recognizer whose predict() attaches ssl_stats; '
+                    'classifiers are judged by AccMetric'
+                )
             self.results.append({key: float(value) for key, value in sample['ssl_stats'].items()})
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:

@@ -14,14 +14,45 @@ import numpy as np
 from .report import columns_of, rows_of
 
 #: Options of a record that tell what was judged, or where it came from, and not how.
-_OF_THE_SUBJECT = ('pretrained', 'pretrained_hash', 'epoch', 'weights', 'files', 'subjects',
-                   'streams')
+_OF_THE_SUBJECT = (
+    'pretrained',
+    'pretrained_hash',
+    'epoch',
+    'weights',
+    'files',
+    'subjects',
+    'streams',
+)
 NEEDED = ('protocol', 'version', 'subject', 'dataset', 'split', 'views', 'metrics')
 CSV_COLUMNS = (
-    'protocol', 'version', 'metric', 'value', 'low', 'high', 'std', 'unit', 'chance', 'num_queries',
-    'dataset', 'split_gallery', 'split_query', 'views', 'subject', 'kind', 'checkpoint',
-    'checkpoint_hash', 'pretrained_hash', 'seed', 'bn_batches', 'feature', 'num_gallery',
-    'num_classes', 'splits', 'options', 'time')
+    'protocol',
+    'version',
+    'metric',
+    'value',
+    'low',
+    'high',
+    'std',
+    'unit',
+    'chance',
+    'num_queries',
+    'dataset',
+    'split_gallery',
+    'split_query',
+    'views',
+    'subject',
+    'kind',
+    'checkpoint',
+    'checkpoint_hash',
+    'pretrained_hash',
+    'seed',
+    'bn_batches',
+    'feature',
+    'num_gallery',
+    'num_classes',
+    'splits',
+    'options',
+    'time',
+)
 
 
 @dataclass
@@ -41,25 +72,39 @@ class Table:
     notes: list[str] = field(default_factory=list)
 
 
-def choose(records: Sequence[dict], protocols: Sequence[str] | None = None,
-           metrics: Sequence[str] | None = None) -> list[dict]:
+def choose(
+    records: Sequence[dict],
+    protocols: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+) -> list[dict]:
     """Records of some protocols with some of their metrics; ``*`` in a name stands for anything.
 
     Raises:
         ValueError: There are none; the sentence names those that there are.
     """
+
     def asked(name, names):
         return not names or any(fnmatch(name, each) for each in names)
 
-    chosen = [dict(record, metrics={name: metric for name, metric in record['metrics'].items()
-                                    if asked(name, metrics)})
-              for record in records if asked(record['protocol'], protocols)]
+    chosen = [
+        dict(
+            record,
+            metrics={
+                name: metric for name, metric in record['metrics'].items() if asked(name, metrics)
+            },
+        )
+        for record in records
+        if asked(record['protocol'], protocols)
+    ]
     chosen = [record for record in chosen if record['metrics']]
     if not chosen:
-        there = list(dict.fromkeys(f'{protocol} ({metric})'
-                                   for protocol, metric in columns_of(records)))
-        raise ValueError('nothing matches the protocols and metrics asked for; the files have '
-                         + ', '.join(there))
+        there = list(
+            dict.fromkeys(f'{protocol} ({metric})' for protocol, metric in columns_of(records))
+        )
+        raise ValueError(
+            'nothing matches the protocols and metrics asked for; the files have '
+            + ', '.join(there)
+        )
     return chosen
 
 
@@ -78,21 +123,32 @@ def make_tables(records: Sequence[dict], over_checkpoints: bool = False) -> list
     groups = {}
     for record in records:
         split = {role: record['split'].get(role) for role in ('gallery', 'query')}
-        key = (record['dataset'], split['query'], split['gallery'], record['views'],
-               record.get('unit', 'percent'))
+        key = (
+            record['dataset'],
+            split['query'],
+            split['gallery'],
+            record['views'],
+            record.get('unit', 'percent'),
+        )
         groups.setdefault(key, []).append(record)
     tables = []
     for (dataset, query, gallery, views, unit), found in groups.items():
-        title = (f'{dataset}: {query}' + (f', gallery {gallery}' if gallery else '')
-                 + f'; {views}; in {"%" if unit == "percent" else "shares from 0 to 1"}'
-                 * (unit in ('percent', 'fraction')))
+        title = (
+            f'{dataset}: {query}'
+            + (f', gallery {gallery}' if gallery else '')
+            + f'; {views}; in {"%" if unit == "percent" else "shares from 0 to 1"}'
+            * (unit in ('percent', 'fraction'))
+        )
         tables.append(_table(title, found, over_checkpoints))
     return tables
 
 
 def _settings(record):
-    return {key: value for key, value in (record.get('options') or {}).items()
-            if key not in _OF_THE_SUBJECT}
+    return {
+        key: value
+        for key, value in (record.get('options') or {}).items()
+        if key not in _OF_THE_SUBJECT
+    }
 
 
 def _start(record, over_checkpoints):
@@ -128,8 +184,9 @@ def _labels(records, over_checkpoints):
 
 
 def _kind(record):
-    return json.dumps([record['version'], record.get('feature'), _settings(record)],
-                      sort_keys=True, default=str)
+    return json.dumps(
+        [record['version'], record.get('feature'), _settings(record)], sort_keys=True, default=str
+    )
 
 
 def _table(title, records, over_checkpoints):
@@ -143,13 +200,17 @@ def _table(title, records, over_checkpoints):
     made = [_mean(list(runs.values()), *key) for key, runs in cells.items()]
     notes = []
     if again:
-        notes.append('measured more than once with the same seed, the latest counts: '
-                     + ', '.join(again))
+        notes.append(
+            'measured more than once with the same seed, the latest counts: ' + ', '.join(again)
+        )
     counts = sorted({str(record.get('num_queries')) for record in records}, key=len)
-    notes.insert(0, f'{", ".join(counts)} queries'
-                 + (' (they differ: compare with care)' if len(counts) > 1 else '')
-                 + '; ± is the wider half of the 95% interval over queries, or, where it says so, '
-                   'the standard deviation over seeds or splits')
+    notes.insert(
+        0,
+        f'{", ".join(counts)} queries'
+        + (' (they differ: compare with care)' if len(counts) > 1 else '')
+        + '; ± is the wider half of the 95% interval over queries, or, where it says so, '
+        'the standard deviation over seeds or splits',
+    )
     chances = {}
     for record in made:
         for name, value in record['chance'].items():
@@ -159,12 +220,15 @@ def _table(title, records, over_checkpoints):
     shared = {}
     for record in records:
         if record.get('checkpoint'):
-            shared.setdefault(record['subject'], {})[record['checkpoint_hash']] = (
-                record['checkpoint'])
+            shared.setdefault(record['subject'], {})[record['checkpoint_hash']] = record[
+                'checkpoint'
+            ]
     for name, files in shared.items():
         if len(files) > 1:
-            notes.append(f'{name} is {len(files)} checkpoints: ' + ', '.join(
-                f'[{str(hash_)[:8]}] {path}' for hash_, path in files.items()))
+            notes.append(
+                f'{name} is {len(files)} checkpoints: '
+                + ', '.join(f'[{str(hash_)[:8]}] {path}' for hash_, path in files.items())
+            )
     notes += dict.fromkeys(f'warning: {text}' for r in records for text in r.get('warnings') or ())
     return Table(title, made, notes)
 
@@ -179,14 +243,28 @@ def _mean(runs, row, column):
             values = [metric['value'] for metric in found]
             mean, std = float(np.mean(values)), float(np.std(values, ddof=1))
             seeds = {run.get('seed') for run in runs}
-            metrics[name] = dict(value=mean, std=std, count=len(found), low=mean - std,
-                                 high=mean + std,
-                                 what='seeds' if len(seeds) == len(runs) else 'checkpoints')
+            metrics[name] = dict(
+                value=mean,
+                std=std,
+                count=len(found),
+                low=mean - std,
+                high=mean + std,
+                what='seeds' if len(seeds) == len(runs) else 'checkpoints',
+            )
         elif 'std' in metrics[name]:
             metrics[name].update(count=len(runs[-1].get('splits') or ()), what='splits')
-    return dict(runs[-1], subject=row, protocol=column, metrics=metrics,
-                chance={name: value for run in runs for name, value in
-                        (run.get('chance') or {}).items() if name in metrics})
+    return dict(
+        runs[-1],
+        subject=row,
+        protocol=column,
+        metrics=metrics,
+        chance={
+            name: value
+            for run in runs
+            for name, value in (run.get('chance') or {}).items()
+            if name in metrics
+        },
+    )
 
 
 def format_tables(tables: Sequence[Table], kind: str = 'markdown') -> str:
@@ -198,17 +276,23 @@ def _format(table, kind):
     columns, rows = columns_of(table.records), rows_of(table.records)
     digits = 1 if table.records[0].get('unit', 'percent') == 'percent' else 4
     lines = [['', *(f'{protocol} {name}' for protocol, name in columns)]]
-    lines += [[subject, *(_cell(row.get(column), digits) for column in columns)]
-              for subject, row in rows.items() if row]
+    lines += [
+        [subject, *(_cell(row.get(column), digits) for column in columns)]
+        for subject, row in rows.items()
+        if row
+    ]
     if kind == 'markdown':
-        text = ['| ' + ' | '.join(cell.replace('|', r'\|') for cell in line) + ' |'
-                for line in lines]
+        text = [
+            '| ' + ' | '.join(cell.replace('|', r'\|') for cell in line) + ' |' for line in lines
+        ]
         text.insert(1, '|---|' + '---:|' * len(columns))
-        return '\n'.join([f'### {table.title}', '', *text, '']
-                         + [f'- {note}' for note in table.notes])
+        return '\n'.join(
+            [f'### {table.title}', '', *text, ''] + [f'- {note}' for note in table.notes]
+        )
     widths = [max(map(len, column)) for column in zip(*lines)]
-    text = ['  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
-            for line in lines]
+    text = [
+        '  '.join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines
+    ]
     return '\n'.join([table.title, '', *text, ''] + table.notes)
 
 
@@ -233,14 +317,19 @@ def format_csv(records: Sequence[dict]) -> str:
         own = (record.get('details') or {}).get('queries') or {}
         options = record.get('options') or {}
         for name, metric in record['metrics'].items():
-            writer.writerow(dict(
-                record, metric=name, **{key: metric.get(key)
-                                        for key in ('value', 'low', 'high', 'std')},
-                unit=record.get('unit', 'percent'), chance=(record.get('chance') or {}).get(name),
-                num_queries=own.get(name, record.get('num_queries')),
-                split_gallery=record['split'].get('gallery'),
-                split_query=record['split'].get('query'),
-                pretrained_hash=options.get('pretrained_hash'),
-                splits=' '.join(map(str, record.get('splits') or ())),
-                options=json.dumps(options, ensure_ascii=False, default=str)))
+            writer.writerow(
+                dict(
+                    record,
+                    metric=name,
+                    **{key: metric.get(key) for key in ('value', 'low', 'high', 'std')},
+                    unit=record.get('unit', 'percent'),
+                    chance=(record.get('chance') or {}).get(name),
+                    num_queries=own.get(name, record.get('num_queries')),
+                    split_gallery=record['split'].get('gallery'),
+                    split_query=record['split'].get('query'),
+                    pretrained_hash=options.get('pretrained_hash'),
+                    splits=' '.join(map(str, record.get('splits') or ())),
+                    options=json.dumps(options, ensure_ascii=False, default=str),
+                )
+            )
     return file.getvalue()

@@ -44,7 +44,7 @@ def block_motion(windows: torch.Tensor) -> torch.Tensor:
     frames = windows.transpose(2, 3).flatten(1, 2).float()
     motion = (frames[:, 1:] - frames[:, :-1]).abs().mean((2, 3, 4))
     length = windows.shape[3]
-    return motion[:, length - 1:].unflatten(1, (-1, length)).mean(2)
+    return motion[:, length - 1 :].unflatten(1, (-1, length)).mean(2)
 
 
 @dataclass
@@ -83,18 +83,25 @@ def localisation(curves: Sequence[SurpriseCurve]) -> dict[str, ProtocolOutput]:
         ``within_1s`` and ``within_0.25s`` in percent of videos. The chance of each is that of a
         random moment of each video.
     """
+
     def figures(hit):
-        return {localisation_name(within): 100 * float(np.mean([hit(curve, within)
-                                                                for curve in curves]))
-                for within in THRESHOLDS}
+        return {
+            localisation_name(within): 100
+            * float(np.mean([hit(curve, within) for curve in curves]))
+            for within in THRESHOLDS
+        }
 
     chance = figures(lambda c, within: random_hit(c.duration, c.failure, within))
-    return {subject: ProtocolOutput(figures(hit), chance) for subject, hit in {
-        'middle of the video': lambda c, within: float(
-            abs(c.duration / 2 - c.failure) <= within),
-        'motion peak': lambda c, within: peak_hit(c.times, c.motion, c.failure, within),
-        'surprise': lambda c, within: peak_hit(c.times, c.surprise, c.failure, within),
-    }.items()}
+    return {
+        subject: ProtocolOutput(figures(hit), chance)
+        for subject, hit in {
+            'middle of the video': lambda c, within: float(
+                abs(c.duration / 2 - c.failure) <= within
+            ),
+            'motion peak': lambda c, within: peak_hit(c.times, c.motion, c.failure, within),
+            'surprise': lambda c, within: peak_hit(c.times, c.surprise, c.failure, within),
+        }.items()
+    }
 
 
 def save_curves(path: str | Path, curves: Sequence[SurpriseCurve], info: dict) -> None:
@@ -103,16 +110,25 @@ def save_curves(path: str | Path, curves: Sequence[SurpriseCurve], info: dict) -
     ``names``, ``counts`` (units of each video), ``failure``, ``duration`` ``[V]``; ``times``,
     ``surprise``, ``motion`` of all videos one after another; ``info`` as JSON.
     """
-    arrays = {key: np.concatenate([getattr(curve, key) for curve in curves])
-              for key in ('times', 'surprise', 'motion')}
-    arrays.update({key: np.array([getattr(curve, key) for curve in curves])
-                   for key in ('failure', 'duration')})
+    arrays = {
+        key: np.concatenate([getattr(curve, key) for curve in curves])
+        for key in ('times', 'surprise', 'motion')
+    }
+    arrays.update(
+        {
+            key: np.array([getattr(curve, key) for curve in curves])
+            for key in ('failure', 'duration')
+        }
+    )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open_atomic(path) as file:
         np.savez_compressed(
-            file, names=np.array([curve.name for curve in curves], dtype=np.str_),
-            counts=np.array([len(curve.times) for curve in curves]), info=json.dumps(info),
-            **arrays)
+            file,
+            names=np.array([curve.name for curve in curves], dtype=np.str_),
+            counts=np.array([len(curve.times) for curve in curves]),
+            info=json.dumps(info),
+            **arrays,
+        )
 
 
 def draw_curves(path: str | Path, curves: Sequence[SurpriseCurve]) -> None:
@@ -133,7 +149,7 @@ def draw_curves(path: str | Path, curves: Sequence[SurpriseCurve]) -> None:
         axis.set(xlabel='seconds', xlim=(0, curve.duration))
         axis.set_title(Path(curve.name).name, fontsize='small')
         axis.grid(alpha=0.3)
-    for axis in figure.axes[len(curves):]:
+    for axis in figure.axes[len(curves) :]:
         axis.set_axis_off()
     figure.axes[0].legend(fontsize='x-small')
     Path(path).parent.mkdir(parents=True, exist_ok=True)

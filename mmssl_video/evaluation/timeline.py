@@ -10,8 +10,9 @@ THRESHOLDS = (1.0, 0.25)
 TIE = 1e-9
 
 
-def average_on_timeline(starts: np.ndarray, length: int, values: np.ndarray, total_frames: int
-                        ) -> tuple[np.ndarray, np.ndarray]:
+def average_on_timeline(
+    starts: np.ndarray, length: int, values: np.ndarray, total_frames: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Average what is known of steps over units of one step's length.
 
     Unit u of a video is the frames ``[u * length, (u + 1) * length)``, up to its end. Its value is
@@ -36,8 +37,9 @@ def average_on_timeline(starts: np.ndarray, length: int, values: np.ndarray, tot
     later = starts % length / length  # share that lies in the next unit
     for unit, share in ((first, 1 - later), (first + 1, later)):
         inside = (unit < units) & (share > 0)
-        np.add.at(sums, unit[inside],
-                  values[inside] * share[inside].reshape(-1, *[1] * (values.ndim - 1)))
+        np.add.at(
+            sums, unit[inside], values[inside] * share[inside].reshape(-1, *[1] * (values.ndim - 1))
+        )
         np.add.at(weights, unit[inside], share[inside])
     with np.errstate(invalid='ignore'):
         return sums / weights.reshape(-1, *[1] * (values.ndim - 1)), weights

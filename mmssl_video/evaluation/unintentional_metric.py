@@ -61,38 +61,57 @@ class UnintentionalActionMetric(ClassificationMetric):
                 raise KeyError(
                     f'UnintentionalActionMetric finds no {", ".join(sorted(missing))} in a '
                     'prediction: it needs an UnintentionalActionClassifier, and a pipeline that '
-                    f'ends with LabelSteps and PackActionInputs(meta_keys={LabelSteps.META_KEYS})')
+                    f'ends with LabelSteps and PackActionInputs(meta_keys={LabelSteps.META_KEYS})'
+                )
             scores = sample['step_scores'].float().cpu().numpy()
             starts = np.asarray(sample['step_starts']).reshape(len(scores), -1)[:, 1:]
             length, total = sample['step_frames'], sample['total_frames']
             scores, weights = average_on_timeline(
-                starts.reshape(-1), length, scores.reshape(-1, scores.shape[-1]), total)
-            self.results.append(dict(
-                index=int(sample['sample_idx']), name=sample['name'], known=weights > 0,
-                scores=scores.astype(np.float32),
-                times=unit_times(total, length, sample['avg_fps']),
-                labels=label_spans(np.arange(len(scores)) * length, length,
-                                   sample['failure_frame']),
-                duration=total / sample['avg_fps'],
-                failure=sample['failure_frame'] / sample['avg_fps']))
+                starts.reshape(-1), length, scores.reshape(-1, scores.shape[-1]), total
+            )
+            self.results.append(
+                dict(
+                    index=int(sample['sample_idx']),
+                    name=sample['name'],
+                    known=weights > 0,
+                    scores=scores.astype(np.float32),
+                    times=unit_times(total, length, sample['avg_fps']),
+                    labels=label_spans(
+                        np.arange(len(scores)) * length, length, sample['failure_frame']
+                    ),
+                    duration=total / sample['avg_fps'],
+                    failure=sample['failure_frame'] / sample['avg_fps'],
+                )
+            )
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Shares from 0 to 1, and the loss; keeps what they were made of."""
         self.videos = results
-        self.names = [f'{video["name"]} {time:.2f} s' for video in results
-                      for time in video['times'][video['known']]]
+        self.names = [
+            f'{video["name"]} {time:.2f} s'
+            for video in results
+            for time in video['times'][video['known']]
+        ]
         self.labels, self.probabilities = (
             np.concatenate([video[key][video['known']] for video in results])
-            for key in ('labels', 'scores'))
+            for key in ('labels', 'scores')
+        )
         if not len(self.labels):
             raise RuntimeError('no video is longer than one block: there is nothing to measure')
         hits = expected_hits(self.probabilities, self.labels, 1)
-        accuracy = {name: float(hits[self.labels == label].mean())
-                    for label, name in enumerate(STEP_CLASSES) if (self.labels == label).any()}
+        accuracy = {
+            name: float(hits[self.labels == label].mean())
+            for label, name in enumerate(STEP_CLASSES)
+            if (self.labels == label).any()
+        }
         right = self.probabilities[np.arange(len(self.labels)), self.labels]
-        return {'top1': float(hits.mean()), 'mean_class': float(np.mean(list(accuracy.values()))),
-                **accuracy, **self._localisation(), 'loss': float(-np.log(np.maximum(
-                    right, 1e-12)).mean())}
+        return {
+            'top1': float(hits.mean()),
+            'mean_class': float(np.mean(list(accuracy.values()))),
+            **accuracy,
+            **self._localisation(),
+            'loss': float(-np.log(np.maximum(right, 1e-12)).mean()),
+        }
 
     def output(self) -> ProtocolOutput:
         """The last evaluation as a protocol's output: percent, chance, and what it counts."""
@@ -102,29 +121,53 @@ class UnintentionalActionMetric(ClassificationMetric):
         # Units of a video are not independent: what an interval counts is the videos that have one.
         found = [set(video['labels'][video['known']]) for video in self.videos]
         queries = dict.fromkeys(('top1', 'mean_class'), sum(map(bool, found)))
-        queries.update((name, sum(label in labels for labels in found))
-                       for label, name in enumerate(STEP_CLASSES))
+        queries.update(
+            (name, sum(label in labels for labels in found))
+            for label, name in enumerate(STEP_CLASSES)
+        )
         chance = {name: 100 / len(STEP_CLASSES) for name in metrics}
         for within in THRESHOLDS:
-            chance[localisation_name(within)] = 100 * float(np.mean([
-                random_hit(video['duration'], video['failure'], within) for video in self.videos]))
+            chance[localisation_name(within)] = 100 * float(
+                np.mean(
+                    [
+                        random_hit(video['duration'], video['failure'], within)
+                        for video in self.videos
+                    ]
+                )
+            )
             queries[localisation_name(within)] = len(self.videos)
-        majority = {name: 100. * (label == counts.argmax())
-                    for label, name in enumerate(STEP_CLASSES) if counts[label]}
+        majority = {
+            name: 100.0 * (label == counts.argmax())
+            for label, name in enumerate(STEP_CLASSES)
+            if counts[label]
+        }
         return ProtocolOutput(
-            {name: 100 * value for name, value in metrics.items()}, chance,
-            dict(loss=loss, queries=queries, num_units=dict(zip(STEP_CLASSES, counts.tolist())),
-                 uncovered_units=int(sum((~video['known']).sum() for video in self.videos)),
-                 majority_class=dict(
-                     top1=100 * float(counts.max() / counts.sum()),
-                     mean_class=float(np.mean(list(majority.values()))), **majority)),
-            self.probabilities)
+            {name: 100 * value for name, value in metrics.items()},
+            chance,
+            dict(
+                loss=loss,
+                queries=queries,
+                num_units=dict(zip(STEP_CLASSES, counts.tolist())),
+                uncovered_units=int(sum((~video['known']).sum() for video in self.videos)),
+                majority_class=dict(
+                    top1=100 * float(counts.max() / counts.sum()),
+                    mean_class=float(np.mean(list(majority.values()))),
+                    **majority,
+                ),
+            ),
+            self.probabilities,
+        )
 
     def _localisation(self):
         hits = {within: [] for within in THRESHOLDS}
         for video in self.videos:
             known = video['known']
             for within, found in hits.items():  # a video of less than a block is not found
-                found.append(peak_hit(video['times'][known], video['scores'][known, 1],
-                                      video['failure'], within) if known.any() else 0.)
+                found.append(
+                    peak_hit(
+                        video['times'][known], video['scores'][known, 1], video['failure'], within
+                    )
+                    if known.any()
+                    else 0.0
+                )
         return {localisation_name(within): float(np.mean(found)) for within, found in hits.items()}

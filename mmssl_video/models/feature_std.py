@@ -13,4 +13,4 @@ def feature_std(features: torch.Tensor) -> torch.Tensor:
     About 1 for features that spread over the sphere, 0 when they have collapsed to a point.
     """
     vectors = F.normalize(features.float().flatten(0, -2), dim=1)
-    return vectors.std(0).mean() * vectors.shape[1]**0.5
+    return vectors.std(0).mean() * vectors.shape[1] ** 0.5

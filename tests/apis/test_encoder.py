@@ -13,8 +13,9 @@ from mmssl_video.apis import build_encoder, calibrate_batchnorm
 
 def clips(count, seed=0, blocks=4):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (count, blocks, 3, 2, 32, 32), generator=generator,
-                         dtype=torch.uint8)
+    return torch.randint(
+        0, 256, (count, blocks, 3, 2, 32, 32), generator=generator, dtype=torch.uint8
+    )
 
 
 def batches(number, size=4):
@@ -27,8 +28,9 @@ def test_the_encoder_is_the_checkpoints_own(probe_set, capsys):
     model = MODELS.build(cfg.model)
     model.load_state_dict(torch.load(probe_set.checkpoint, weights_only=True)['state_dict'])
     inputs = clips(3)
-    mean, std = (torch.tensor(cfg.model.data_preprocessor[k]).view(3, 1, 1, 1)
-                 for k in ('mean', 'std'))
+    mean, std = (
+        torch.tensor(cfg.model.data_preprocessor[k]).view(3, 1, 1, 1) for k in ('mean', 'std')
+    )
     with torch.no_grad():
         expected = model.eval().extract_feat((inputs.float() - mean) / std)
     found = encoder.extract(inputs)
@@ -62,24 +64,33 @@ def test_a_config_given_beside_the_checkpoint_counts(probe_set, tmp_path):
 def test_random_encoders_follow_their_seed_and_leave_the_generator_alone(probe_set):
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first, same, other = (build_encoder('random', probe_set.pretraining, seed=seed)
-                          for seed in (0, 0, 1))
+    first, same, other = (
+        build_encoder('random', probe_set.pretraining, seed=seed) for seed in (0, 0, 1)
+    )
     assert torch.equal(torch.get_rng_state(), before)
     inputs = clips(2)
     assert torch.equal(first.extract(inputs), same.extract(inputs))
     assert not torch.equal(first.extract(inputs), other.extract(inputs))
     assert (first.name, first.checkpoint, first.checkpoint_hash, first.seed) == (
-        'random', None, None, 0)
+        'random',
+        None,
+        None,
+        0,
+    )
 
 
-@pytest.mark.parametrize('arguments, error, words', [
-    (('random',), ValueError, "'random' needs a config .* --encoder-config"),
-    (('random', 'nowhere.py'), FileNotFoundError, "config 'nowhere.py' does not exist"),
-    (('nowhere.pth',), FileNotFoundError, 'nowhere.pth does not exist'),
-    ((os.curdir,), ValueError, 'is a directory'),
-    (('random', Config(dict(a=1))), ValueError, 'has no model to build an encoder from'),
-    (('random', Config(), 0, 'gpu'), ValueError, "there is no device 'gpu' here"),
-    (('random', Config(), 0, 'cuda:99'), ValueError, "there is no device 'cuda:99' here")])
+@pytest.mark.parametrize(
+    'arguments, error, words',
+    [
+        (('random',), ValueError, "'random' needs a config .* --encoder-config"),
+        (('random', 'nowhere.py'), FileNotFoundError, "config 'nowhere.py' does not exist"),
+        (('nowhere.pth',), FileNotFoundError, 'nowhere.pth does not exist'),
+        ((os.curdir,), ValueError, 'is a directory'),
+        (('random', Config(dict(a=1))), ValueError, 'has no model to build an encoder from'),
+        (('random', Config(), 0, 'gpu'), ValueError, "there is no device 'gpu' here"),
+        (('random', Config(), 0, 'cuda:99'), ValueError, "there is no device 'cuda:99' here"),
+    ],
+)
 def test_wrong_sources(arguments, error, words):
     with pytest.raises(error, match=words):
         build_encoder(*arguments)
@@ -87,10 +98,17 @@ def test_wrong_sources(arguments, error, words):
 
 def test_checkpoint_of_another_architecture(probe_set, tmp_path):
     path = tmp_path / 'wide.pth'
-    save_checkpoint(probe_set.pretraining, path, **{
-        'model.backbone.base_channels': 8, 'model.neck.in_channels': 32,
-        'model.neck.hidden_channels': 32, 'model.predictor.in_channels': 32,
-        'model.predictor.out_channels': 32})
+    save_checkpoint(
+        probe_set.pretraining,
+        path,
+        **{
+            'model.backbone.base_channels': 8,
+            'model.neck.in_channels': 32,
+            'model.neck.hidden_channels': 32,
+            'model.predictor.in_channels': 32,
+            'model.predictor.out_channels': 32,
+        },
+    )
     with pytest.raises(ValueError, match='another architecture'):
         build_encoder(path, probe_set.pretraining)
 
@@ -101,16 +119,19 @@ def test_calibration_sets_the_statistics_of_the_clips(probe_set):
     weights = {k: v.clone() for k, v in encoder.model.named_parameters()}
     seen = []
     hook = encoder.model.backbone.bn1.register_forward_pre_hook(
-        lambda module, args: seen.append(args[0].detach()))
+        lambda module, args: seen.append(args[0].detach())
+    )
     assert calibrate_batchnorm(encoder, batches(5), 3) == 3
     hook.remove()
     bn = encoder.model.backbone.bn1
     dims = [d for d in range(seen[0].ndim) if d != 1]
     assert len(seen) == 3
-    assert torch.allclose(bn.running_mean, torch.stack([x.mean(dims) for x in seen]).mean(0),
-                          atol=1e-5)
-    assert torch.allclose(bn.running_var, torch.stack([x.var(dims) for x in seen]).mean(0),
-                          rtol=1e-4)
+    assert torch.allclose(
+        bn.running_mean, torch.stack([x.mean(dims) for x in seen]).mean(0), atol=1e-5
+    )
+    assert torch.allclose(
+        bn.running_var, torch.stack([x.var(dims) for x in seen]).mean(0), rtol=1e-4
+    )
     assert bn.momentum == 0.1 and not bn.training and not encoder.model.training
     assert all(torch.equal(weights[k], v) for k, v in encoder.model.named_parameters())
     assert encoder.name == 'random, BN calibrated' and encoder.bn_batches == 3

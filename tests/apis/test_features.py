@@ -37,14 +37,17 @@ def test_blocks_are_put_back_into_windows_and_frames():
 
 def test_views_come_from_the_encoders_own_config(probe_set, encoder):
     pipeline = view_pipeline(encoder.config, num_windows=3)
-    assert dict(pipeline[1]) == dict(type='SampleWindow', num_frames=8, stride=1, short='loop',
-                                     mode='uniform', num_windows=3)
+    assert dict(pipeline[1]) == dict(
+        type='SampleWindow', num_frames=8, stride=1, short='loop', mode='uniform', num_windows=3
+    )
     assert num_blocks_of(pipeline) == 4
     assert describe_views(pipeline) == (
-        '3 uniform windows of 8 frames at stride 1, 4 blocks, CenterCrop 32, mean over views')
+        '3 uniform windows of 8 frames at stride 1, 4 blocks, CenterCrop 32, mean over views'
+    )
     assert 'Flip' not in [step['type'] for step in pipeline]
-    keeps_aspect = dict(train_pipeline=[dict(type='SampleWindow'),
-                                        dict(type='Resize', scale=(-1, 64))])
+    keeps_aspect = dict(
+        train_pipeline=[dict(type='SampleWindow'), dict(type='Resize', scale=(-1, 64))]
+    )
     assert view_pipeline(keeps_aspect)[-3]['crop_size'] == 64
     with pytest.raises(ValueError, match='no training pipeline with SampleWindow and Resize'):
         view_pipeline(Config(dict(model=dict(type='x'))))
@@ -54,7 +57,7 @@ def test_arrays_equal_the_encoder_applied_by_hand(encoder, frames):
     """Windows of 8 frames, half overlapping: four of them in 20 frames."""
     found = extract_features(encoder, frames, window_batch=3)
     starts = [0, 4, 8, 12]
-    windows = torch.stack([torch.from_numpy(frames[s:s + 8]) for s in starts])
+    windows = torch.stack([torch.from_numpy(frames[s : s + 8]) for s in starts])
     blocks = windows.movedim(-1, 1).unflatten(2, (4, 2)).transpose(1, 2)
     expected = encoder.extract(blocks).mean(0)
     assert found.windows.tolist() == [4] and found.names == ['array 0']
@@ -119,17 +122,24 @@ def test_npz_round_trip_without_pickle(encoder, tmp_path, frames):
     back = FeatureSet.load(tmp_path / 'sub' / 'features')
     assert np.array_equal(back.features, found.features)
     assert (back.names, back.protocol, back.unreadable) == (
-        found.names, found.protocol, found.unreadable)
+        found.names,
+        found.protocol,
+        found.unreadable,
+    )
     assert back.protocol['checkpoint_hash'] == encoder.checkpoint_hash
 
 
-@pytest.mark.parametrize('data, error, words', [
-    ('nowhere', FileNotFoundError, 'nowhere does not exist'),
-    (['nowhere.mp4'], FileNotFoundError, 'video nowhere.mp4 does not exist'),
-    ([], ValueError, 'the list is empty'),
-    (np.zeros((3, 4, 4, 3), 'f'), ValueError, r'uint8 RGB, got \[3, 4, 4, 3\] float32'),
-    ([1, 2], ValueError, 'must be a folder, a list file'),
-    (dict(type='VideoListDataset'), ValueError, 'has no pipeline')])
+@pytest.mark.parametrize(
+    'data, error, words',
+    [
+        ('nowhere', FileNotFoundError, 'nowhere does not exist'),
+        (['nowhere.mp4'], FileNotFoundError, 'video nowhere.mp4 does not exist'),
+        ([], ValueError, 'the list is empty'),
+        (np.zeros((3, 4, 4, 3), 'f'), ValueError, r'uint8 RGB, got \[3, 4, 4, 3\] float32'),
+        ([1, 2], ValueError, 'must be a folder, a list file'),
+        (dict(type='VideoListDataset'), ValueError, 'has no pipeline'),
+    ],
+)
 def test_wrong_sources(encoder, data, error, words):
     with pytest.raises(error, match=words):
         extract_features(encoder, data)
@@ -139,5 +149,4 @@ def test_an_empty_folder_and_windows_of_a_dataset(encoder, tmp_path, probe_set):
     with pytest.raises(FileNotFoundError, match='holds no videos'):
         extract_features(encoder, tmp_path)
     with pytest.raises(ValueError, match='says its windows'):
-        extract_features(encoder, Config.fromfile(probe_set.config).evaluation.query,
-                         num_windows=2)
+        extract_features(encoder, Config.fromfile(probe_set.config).evaluation.query, num_windows=2)

@@ -14,26 +14,40 @@ from helpers.tiny_run import REPO, last_line, run
 from helpers.videos import write_video
 from mmssl_video.apis import memory_pictures as pictures
 
-BLOCKS = [dict(type='VideoInit'), dict(type='SampleWindow', num_frames=8, stride=1),
-          dict(type='DecodeFrames'), dict(type='Resize', scale=(32, 32), keep_ratio=False)]
+BLOCKS = [
+    dict(type='VideoInit'),
+    dict(type='SampleWindow', num_frames=8, stride=1),
+    dict(type='DecodeFrames'),
+    dict(type='Resize', scale=(32, 32), keep_ratio=False),
+]
 END = [dict(type='FormatShape', input_format='NCTHW'), dict(type='PackActionInputs')]
 MODEL = {
     'byol': dict(
-        type='BYOL', backbone=dict(type='VideoResNet', base_channels=4, last_stage='dilated'),
+        type='BYOL',
+        backbone=dict(type='VideoResNet', base_channels=4, last_stage='dilated'),
         projector=dict(type='ProjectionMLP', in_channels=32, hidden_channels=8, out_channels=6),
         predictor=dict(type='KeyValueMemory', in_channels=6, out_channels=6, num_slots=10),
-        concepts=dict(type='ConceptDictionaries', in_channels=6, feature_channels=32,
-                      num_concepts=9)),
+        concepts=dict(
+            type='ConceptDictionaries', in_channels=6, feature_channels=32, num_concepts=9
+        ),
+    ),
     'memdpc': dict(
-        type='DensePredictiveCoding', num_blocks=4, pred_steps=2,
+        type='DensePredictiveCoding',
+        num_blocks=4,
+        pred_steps=2,
         backbone=dict(type='ResNet2d3d', depth=18, base_channels=4, track_running_stats=True),
         neck=dict(type='ConvGRU', in_channels=16, hidden_channels=16, bidirectional=True),
-        predictor=dict(type='CompressiveMemory', in_channels=16, out_channels=16, num_slots=7)),
+        predictor=dict(type='CompressiveMemory', in_channels=16, out_channels=16, num_slots=7),
+    ),
 }
-MODEL['heads'] = dict(MODEL['byol'], concepts=None, predictor=dict(
-    MODEL['byol']['predictor'], heads=2))
-MODEL['mlp'] = dict(MODEL['byol'], concepts=None, predictor=dict(
-    type='MLPPredictor', in_channels=6, out_channels=6, batch_norm=True))
+MODEL['heads'] = dict(
+    MODEL['byol'], concepts=None, predictor=dict(MODEL['byol']['predictor'], heads=2)
+)
+MODEL['mlp'] = dict(
+    MODEL['byol'],
+    concepts=None,
+    predictor=dict(type='MLPPredictor', in_channels=6, out_channels=6, batch_norm=True),
+)
 
 
 @pytest.fixture(scope='module')
@@ -52,16 +66,24 @@ def data(tmp_path_factory):
         torch.manual_seed(0)
         split = [dict(type='SplitBlocks', num_blocks=4)] if name == 'memdpc' else []
         config = Config(dict(model=model, train_pipeline=BLOCKS + split + END))
-        torch.save(dict(meta=dict(cfg=config.pretty_text),
-                        state_dict=MODELS.build(model).state_dict()), folder / f'{name}.pth')
+        torch.save(
+            dict(meta=dict(cfg=config.pretty_text), state_dict=MODELS.build(model).state_dict()),
+            folder / f'{name}.pth',
+        )
     return folder
 
 
 def draw(data, name, *checkpoints, **options):
     out = data / f'{name}.png'
-    facts = pictures.picture_memory([data / f'{each}.pth' for each in (checkpoints or (name,))],
-                                    data / 'list.txt', out, root=data / 'videos', num_windows=2,
-                                    top=3, **options)
+    facts = pictures.picture_memory(
+        [data / f'{each}.pth' for each in (checkpoints or (name,))],
+        data / 'list.txt',
+        out,
+        root=data / 'videos',
+        num_windows=2,
+        top=3,
+        **options,
+    )
     image = cv2.imread(str(out))
     assert image is not None and min(image.shape[:2]) > 300 and image.std() > 10
     return facts
@@ -107,11 +129,16 @@ def test_parts_are_those_of_the_model(data, name):
 
 
 def test_class_given_slot_weights_classes_alike():
-    slots = np.array([[1., 0.], [1., 0.], [0., 1.], [.5, .5]])
+    slots = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
     labels = np.array([0, 0, 0, 1])
     table = pictures.class_given_slot(slots, labels, [0, 1])
-    np.testing.assert_allclose(table, [[(2 / 3) / (2 / 3 + .5), (1 / 3) / (1 / 3 + .5)],
-                                       [.5 / (2 / 3 + .5), .5 / (1 / 3 + .5)]])
+    np.testing.assert_allclose(
+        table,
+        [
+            [(2 / 3) / (2 / 3 + 0.5), (1 / 3) / (1 / 3 + 0.5)],
+            [0.5 / (2 / 3 + 0.5), 0.5 / (1 / 3 + 0.5)],
+        ],
+    )
 
 
 def test_encoders_are_compared_on_different_clips():
@@ -157,12 +184,38 @@ def test_without_scikit_learn(data, monkeypatch):
 
 def test_the_command(data):
     tool = REPO / 'tools' / 'visualize_memory.py'
-    done = run(sys.executable, tool, data / 'byol.pth', '--videos', data / 'list.txt', '--root',
-               data / 'videos', '--out', data / 'command.png', '--num-windows', '2', '--top', '2',
-               '--num-workers', '0', '--classes', 'run', 'jump', cwd=data)
+    done = run(
+        sys.executable,
+        tool,
+        data / 'byol.pth',
+        '--videos',
+        data / 'list.txt',
+        '--root',
+        data / 'videos',
+        '--out',
+        data / 'command.png',
+        '--num-windows',
+        '2',
+        '--top',
+        '2',
+        '--num-workers',
+        '0',
+        '--classes',
+        'run',
+        'jump',
+        cwd=data,
+    )
     assert done.returncode == 0, done.stdout
     assert 'videos: 6' in done.stdout and last_line(done.stdout).endswith('command.png is written')
     assert (data / 'command.png').stat().st_size > 5000
-    done = run(sys.executable, tool, data / 'byol.pth', '--videos', data / 'list.txt', '--out',
-               data / 'x.jpg', cwd=data)
+    done = run(
+        sys.executable,
+        tool,
+        data / 'byol.pth',
+        '--videos',
+        data / 'list.txt',
+        '--out',
+        data / 'x.jpg',
+        cwd=data,
+    )
     assert done.returncode == 1 and last_line(done.stdout).startswith('error: --out ')

@@ -16,8 +16,12 @@ from mmssl_video.evaluation import get_protocol
 from mmssl_video.evaluation.report import FIELDS, format_table
 from mmssl_video.evaluation.result_files import load_result_file
 
-PROTOCOLS = ['linear/cached', 'knn/cosine', 'retrieval/context-mean-cosine',
-             'retrieval/clip-search']
+PROTOCOLS = [
+    'linear/cached',
+    'knn/cosine',
+    'retrieval/context-mean-cosine',
+    'retrieval/clip-search',
+]
 TRIVIAL = ['length, aspect', 'first frame', 'motion over time', 'motion map']
 UNTRAINED = ['random', 'random, BN calibrated']
 
@@ -40,8 +44,10 @@ def test_records_are_complete_and_in_the_file(records, probe_set):
     assert json.loads(json.dumps(found)) == written
     subjects = ['majority class', *TRIVIAL, *UNTRAINED, 'encoder.pth']
     assert [(r['protocol'], r['subject']) for r in written] == [
-        (protocol, subject) for protocol in PROTOCOLS
-        for subject in (subjects if 'retrieval' not in protocol else subjects[1:])]
+        (protocol, subject)
+        for protocol in PROTOCOLS
+        for subject in (subjects if 'retrieval' not in protocol else subjects[1:])
+    ]
     for r in written:
         assert set(FIELDS) < set(r) and r['unit'] == 'percent'
         assert (r['num_gallery'], r['num_queries'], r['num_classes']) == (13, 7, 3)
@@ -65,28 +71,44 @@ def test_figures_are_those_of_the_features(records, probe_set, cfg):
         if record['subject'] == 'encoder.pth':
             protocol = get_protocol(record['protocol'])
             gallery, query = (
-                extract_features(encoder, cfg.evaluation[role], feature=record['feature'],
-                                 clips=protocol.clips) for role in ('gallery', 'query'))
+                extract_features(
+                    encoder, cfg.evaluation[role], feature=record['feature'], clips=protocol.clips
+                )
+                for role in ('gallery', 'query')
+            )
             output = protocol(
-                gallery.features, np.repeat(gallery.labels, gallery.counts), query.features,
-                np.repeat(query.labels, query.counts), seed=0, **record['options'])
+                gallery.features,
+                np.repeat(gallery.labels, gallery.counts),
+                query.features,
+                np.repeat(query.labels, query.counts),
+                seed=0,
+                **record['options'],
+            )
             assert output.metrics == {k: v['value'] for k, v in record['metrics'].items()}
             assert output.details == record['details']
 
 
 def test_several_encoders_read_every_video_once(probe_set, cfg, monkeypatch):
     from mmssl_video.apis import features
+
     reads = []
     original = features.Guarded.__getitem__
-    monkeypatch.setattr(features.Guarded, '__getitem__',
-                        lambda self, i: reads.append(i) or original(self, i))
-    encoders = [build_encoder(probe_set.checkpoint, name='trained'),
-                build_encoder('random', probe_set.pretraining, seed=3)]
+    monkeypatch.setattr(
+        features.Guarded, '__getitem__', lambda self, i: reads.append(i) or original(self, i)
+    )
+    encoders = [
+        build_encoder(probe_set.checkpoint, name='trained'),
+        build_encoder('random', probe_set.pretraining, seed=3),
+    ]
     found = run_evaluation(cfg, encoders)
     assert len(reads) == 13 + 7
     # A random encoder among those given is the one that is shown.
     assert [r['subject'] for r in found if r['protocol'] == 'knn/cosine'] == [
-        'majority class', *TRIVIAL, 'trained', 'random']
+        'majority class',
+        *TRIVIAL,
+        'trained',
+        'random',
+    ]
     assert found[-1]['seed'] == 3 and found[-1]['checkpoint_hash'] is None
 
 
@@ -94,8 +116,9 @@ def test_random_encoders_are_those_of_the_user(records, probe_set, cfg):
     """The untrained encoders beside a checkpoint equal those evaluated by name."""
     cfg.evaluation.update(baselines=False)
     for subject, batches in (('random', 0), ('random, BN calibrated', 5)):
-        by_name = run_evaluation(cfg, 'random', encoder_config=probe_set.pretraining,
-                                 calibrate_bn=batches)
+        by_name = run_evaluation(
+            cfg, 'random', encoder_config=probe_set.pretraining, calibrate_bn=batches
+        )
         beside = [r for r in records[0] if r['subject'] == subject]
         assert [r['metrics'] for r in beside] == [r['metrics'] for r in by_name]
         assert {r['subject'] for r in by_name} == {subject}
@@ -129,17 +152,20 @@ def test_videos_of_both_lists_are_warned_of(probe_set, cfg, tmp_path):
     cfg.evaluation.gallery.dataset.ann_file = str(listed)
     cfg.evaluation.protocol = dict(type='knn/cosine', k=3)
     [found] = run_evaluation(cfg, str(probe_set.checkpoint), baselines=False)
-    assert found['warnings'] == ['1 of 7 query videos are in the gallery list as well: they find '
-                                 'themselves']
+    assert found['warnings'] == [
+        '1 of 7 query videos are in the gallery list as well: they find themselves'
+    ]
 
 
 def test_dumps(probe_set, cfg, tmp_path):
     """What is in the files gives the figures of the records once more."""
-    found = run_evaluation(cfg, str(probe_set.checkpoint), dump=tmp_path / 'out' / 'd.npz',
-                           baselines=False)
+    found = run_evaluation(
+        cfg, str(probe_set.checkpoint), dump=tmp_path / 'out' / 'd.npz', baselines=False
+    )
     records = {r['protocol']: r for r in found if r['kind'] == 'encoder'}
     assert sorted(p.name for p in (tmp_path / 'out').iterdir()) == sorted(
-        f'd_{name.replace("/", "-")}.npz' for name in PROTOCOLS)
+        f'd_{name.replace("/", "-")}.npz' for name in PROTOCOLS
+    )
     for name, record in records.items():
         file = load_result_file(tmp_path / 'out' / f'd_{name.replace("/", "-")}.npz')
         assert file.info['protocol'] == name and file.info['metrics'] == record['metrics']
@@ -154,10 +180,15 @@ def test_dumps(probe_set, cfg, tmp_path):
             assert file.query_counts.tolist() == ([1, 2, 3, 4, 1, 2, 3] if each else [1] * 7)
             assert file.gallery_names[12] == 'gallery 12.mp4' and len(file.gallery_names) == 13
             output = get_protocol(name)(
-                file.gallery, np.repeat(file.gallery_labels, file.gallery_counts), file.query,
-                np.repeat(file.query_labels, file.query_counts), ks=file.info['options']['ks'])
+                file.gallery,
+                np.repeat(file.gallery_labels, file.gallery_counts),
+                file.query,
+                np.repeat(file.query_labels, file.query_counts),
+                ks=file.info['options']['ks'],
+            )
             assert output.metrics == pytest.approx(
-                {k: v['value'] for k, v in record['metrics'].items()})
+                {k: v['value'] for k, v in record['metrics'].items()}
+            )
     cfg.evaluation.protocol = dict(type='knn/cosine', k=3)
     run_evaluation(cfg, str(probe_set.checkpoint), dump=tmp_path / 'one.npz', baselines=False)
     assert load_result_file(tmp_path / 'one.npz').info['protocol'] == 'knn/cosine'
@@ -175,18 +206,26 @@ def test_views_of_the_encoders_own_training(records, probe_set, cfg):
     found = run_evaluation(without_pipelines(cfg), str(probe_set.checkpoint), baselines=False)
     drop = ('time', 'warnings')
     assert [{k: v for k, v in r.items() if k not in drop} for r in found] == [
-        {k: v for k, v in r.items() if k not in drop} for r in records[0]
-        if r['kind'] == 'encoder']
+        {k: v for k, v in r.items() if k not in drop} for r in records[0] if r['kind'] == 'encoder'
+    ]
 
 
-@pytest.mark.parametrize('name, views, gallery, query, words', [
-    ('block-cosine', dict(mode='center'), {}, {}, '^center windows of 8 frames at stride 1, 4'),
-    ('mean-10-clips', dict(mode='uniform', num_windows=10), {}, {}, '^10 uniform windows of 8'),
-    ('multi-view-query', dict(crop_share=0.8), dict(mode='center'),
-     dict(mode='uniform', num_windows=2, crops='three'),
-     '^gallery: center windows .*, CenterCrop 32 out of 40, .*; query: 2 uniform .* three crops '
-     'of 32 out of 40,'),
-    ('clip-search', dict(num_frames=8, mode='uniform', num_windows=10), {}, {}, 'by itself$')])
+@pytest.mark.parametrize(
+    'name, views, gallery, query, words',
+    [
+        ('block-cosine', dict(mode='center'), {}, {}, '^center windows of 8 frames at stride 1, 4'),
+        ('mean-10-clips', dict(mode='uniform', num_windows=10), {}, {}, '^10 uniform windows of 8'),
+        (
+            'multi-view-query',
+            dict(crop_share=0.8),
+            dict(mode='center'),
+            dict(mode='uniform', num_windows=2, crops='three'),
+            '^gallery: center windows .*, CenterCrop 32 out of 40, .*; query: 2 uniform .* three '
+            'crops of 32 out of 40,',
+        ),
+        ('clip-search', dict(num_frames=8, mode='uniform', num_windows=10), {}, {}, 'by itself$'),
+    ],
+)
 def test_views_of_the_papers_retrieval(probe_set, cfg, name, views, gallery, query, words):
     cfg = without_pipelines(cfg, views=views, protocol=dict(type=f'retrieval/{name}', ks=(1, 5)))
     cfg.evaluation.gallery.views, cfg.evaluation.query.views = gallery, query
@@ -199,16 +238,17 @@ def test_views_of_the_papers_retrieval(probe_set, cfg, name, views, gallery, que
 def test_a_name_is_refused_for_other_views(probe_set, cfg, monkeypatch):
     monkeypatch.setattr('mmssl_video.apis.probe.extract_needs', None)
     cfg.evaluation.protocol = dict(type='retrieval/mean-10-clips')
-    with pytest.raises(ValueError, match='on 10 views of each gallery video, but the gallery '
-                                         'gives a number that varies'):
+    with pytest.raises(
+        ValueError,
+        match='on 10 views of each gallery video, but the gallery gives a number that varies',
+    ):
         run_evaluation(cfg, str(probe_set.checkpoint))
 
 
 def test_encoders_of_different_frames_are_not_mixed(probe_set, cfg):
     other = Config.fromfile(probe_set.pretraining)
     other.train_dataloader.dataset.pipeline[1].stride = 2
-    encoders = [build_encoder(probe_set.checkpoint),
-                build_encoder('random', other, name='coarse')]
+    encoders = [build_encoder(probe_set.checkpoint), build_encoder('random', other, name='coarse')]
     with pytest.raises(ValueError, match='encoder.pth and coarse were trained on different frames'):
         run_evaluation(without_pipelines(cfg), encoders)
 
@@ -223,16 +263,17 @@ def test_an_encoder_of_the_other_modality_is_warned_of(probe_set, cfg):
 
 def test_encoders_need_different_names(probe_set, cfg):
     with pytest.raises(ValueError, match='different names, got random, random'):
-        run_evaluation(cfg, [build_encoder('random', probe_set.pretraining, seed=s)
-                             for s in (0, 1)])
+        run_evaluation(
+            cfg, [build_encoder('random', probe_set.pretraining, seed=s) for s in (0, 1)]
+        )
 
 
 def test_random_and_calibrated_by_name(probe_set, cfg):
     cfg.evaluation.update(baselines=False, protocol=dict(type='knn/cosine', k=3))
-    [found] = run_evaluation(cfg, 'random', encoder_config=probe_set.pretraining, seed=2,
-                             calibrate_bn=2)
-    assert (found['subject'], found['bn_batches'], found['seed']) == (
-        'random, BN calibrated', 2, 2)
+    [found] = run_evaluation(
+        cfg, 'random', encoder_config=probe_set.pretraining, seed=2, calibrate_bn=2
+    )
+    assert (found['subject'], found['bn_batches'], found['seed']) == ('random, BN calibrated', 2, 2)
 
 
 def test_unreadable_videos_are_in_the_record(probe_set, cfg, tmp_path):
@@ -259,30 +300,56 @@ def rewritten(path, tmp_path, change):
     return str(new)
 
 
-@pytest.mark.parametrize('change, words', [
-    (lambda e, t, p: e.pop('gallery'), 'lacks evaluation.gallery'),
-    (lambda e, t, p: e.update(querry=1), 'has no setting querry'),
-    (lambda e, t, p: e.update(protocol=dict(k=3)), 'protocol needs a type'),
-    (lambda e, t, p: e.update(protocol=dict(type='nope')), "unknown protocol 'nope'"),
-    (lambda e, t, p: e.update(protocol=dict(type='knn/cosine', kk=3)), 'no option kk'),
-    (lambda e, t, p: e.query.pop('dataset'), 'evaluation.query must be a data loader'),
-    (lambda e, t, p: e.gallery.dataset.update(ann_file=rewritten(
-        p.gallery, t, lambda line: '')), 'names no videos'),
-    (lambda e, t, p: e.gallery.dataset.update(ann_file=rewritten(
-        p.gallery, t, lambda line: line.replace(' 2\n', ' 0\n'))),
-     '1 of the query classes have no video in the gallery, so 28.6% .*: 2;'),
-    (lambda e, t, p: e.query.dataset.update(ann_file=rewritten(
-        p.query, t, lambda line: line.replace(' 1\n', ' -1\n'))), '2 of 7 query videos have no la'),
-    (lambda e, t, p: e.query.dataset.update(num_classes=2), 'label 2 is out of range'),
-    (lambda e, t, p: e.gallery.dataset.update(num_classes=4),
-     'the class count differs from the list: .*num_classes=4 but the gallery list .* 3 classes'),
-    (lambda e, t, p: e.update(feature='logits'), "unknown feature level 'logits'"),
-    (lambda e, t, p: e.update(protocol=dict(type='retrieval/block-cosine', feature='backbone')),
-     "is defined on feature='block'"),
-    (lambda e, t, p: e.update(views=dict(mode='center')), 'has a pipeline, which says the views'),
-], ids=range(14))
-def test_mistakes_are_said_before_any_video_is_read(probe_set, cfg, tmp_path, monkeypatch, change,
-                                                   words):
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (lambda e, t, p: e.pop('gallery'), 'lacks evaluation.gallery'),
+        (lambda e, t, p: e.update(querry=1), 'has no setting querry'),
+        (lambda e, t, p: e.update(protocol=dict(k=3)), 'protocol needs a type'),
+        (lambda e, t, p: e.update(protocol=dict(type='nope')), "unknown protocol 'nope'"),
+        (lambda e, t, p: e.update(protocol=dict(type='knn/cosine', kk=3)), 'no option kk'),
+        (lambda e, t, p: e.query.pop('dataset'), 'evaluation.query must be a data loader'),
+        (
+            lambda e, t, p: e.gallery.dataset.update(
+                ann_file=rewritten(p.gallery, t, lambda line: '')
+            ),
+            'names no videos',
+        ),
+        (
+            lambda e, t, p: e.gallery.dataset.update(
+                ann_file=rewritten(p.gallery, t, lambda line: line.replace(' 2\n', ' 0\n'))
+            ),
+            '1 of the query classes have no video in the gallery, so 28.6% .*: 2;',
+        ),
+        (
+            lambda e, t, p: e.query.dataset.update(
+                ann_file=rewritten(p.query, t, lambda line: line.replace(' 1\n', ' -1\n'))
+            ),
+            '2 of 7 query videos have no la',
+        ),
+        (lambda e, t, p: e.query.dataset.update(num_classes=2), 'label 2 is out of range'),
+        (
+            lambda e, t, p: e.gallery.dataset.update(num_classes=4),
+            'the class count differs from the list: .*num_classes=4 but the gallery list .* 3 '
+            'classes',
+        ),
+        (lambda e, t, p: e.update(feature='logits'), "unknown feature level 'logits'"),
+        (
+            lambda e, t, p: e.update(
+                protocol=dict(type='retrieval/block-cosine', feature='backbone')
+            ),
+            "is defined on feature='block'",
+        ),
+        (
+            lambda e, t, p: e.update(views=dict(mode='center')),
+            'has a pipeline, which says the views',
+        ),
+    ],
+    ids=range(14),
+)
+def test_mistakes_are_said_before_any_video_is_read(
+    probe_set, cfg, tmp_path, monkeypatch, change, words
+):
     change(cfg.evaluation, tmp_path, probe_set)
     monkeypatch.setattr('mmssl_video.apis.probe.extract_needs', None)
     monkeypatch.setattr('mmssl_video.apis.probe.build_encoder', None)
@@ -291,7 +358,7 @@ def test_mistakes_are_said_before_any_video_is_read(probe_set, cfg, tmp_path, mo
     assert '\n' not in str(caught.value)
 
 
-SCRIPT = '''
+SCRIPT = """
 import json, sys
 import numpy as np
 import torch
@@ -306,7 +373,7 @@ rank = distributed.get_rank()
 found.save(f'{out}/features_{rank}.npz')
 json.dump(records, open(f'{out}/records_{rank}.json', 'w'))
 distributed.destroy_process_group()
-'''
+"""
 
 
 def test_two_processes_give_exactly_the_figures_of_one(records, probe_set, tmp_path):
@@ -314,9 +381,24 @@ def test_two_processes_give_exactly_the_figures_of_one(records, probe_set, tmp_p
     script = tmp_path / 'evaluate.py'
     script.write_text(SCRIPT)
     run = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--standalone',
-         str(script), probe_set.config, probe_set.checkpoint, probe_set.videos, tmp_path],
-        env=environment(), capture_output=True, text=True, timeout=180)
+        [
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            '--nproc_per_node',
+            '2',
+            '--standalone',
+            str(script),
+            probe_set.config,
+            probe_set.checkpoint,
+            probe_set.videos,
+            tmp_path,
+        ],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
     assert run.returncode == 0, run.stderr[-3000:]
     written = json.loads((tmp_path / 'results.json').read_text())
 

@@ -19,13 +19,18 @@ def config(probe_set, tmp_path_factory):
     folder = tmp_path_factory.mktemp('splits')
     lines = (probe_set.gallery.read_text() + probe_set.query.read_text()).splitlines(True)
     for fold in range(3):
-        for name, keep in (('train', lambda i: i // 3 % 3 != fold),  # noqa: B023
-                           ('test', lambda i: i // 3 % 3 == fold)):  # noqa: B023
+        for name, keep in (
+            ('train', lambda i: i // 3 % 3 != fold),  # noqa: B023
+            ('test', lambda i: i // 3 % 3 == fold),  # noqa: B023
+        ):
             (folder / f'fold{fold}_{name}.txt').write_text(
-                ''.join(line for i, line in enumerate(lines) if keep(i)))
+                ''.join(line for i, line in enumerate(lines) if keep(i))
+            )
     cfg = Config.fromfile(probe_set.config)
-    cfg.evaluation.protocol = [dict(type='knn/cosine', k=3),
-                               dict(type='retrieval/clip-search', ks=(1,))]
+    cfg.evaluation.protocol = [
+        dict(type='knn/cosine', k=3),
+        dict(type='retrieval/clip-search', ks=(1,)),
+    ]
     cfg.evaluation.gallery.batch_size = cfg.evaluation.query.batch_size = 3
     cfg.evaluation.gallery.dataset.ann_file = str(folder / 'fold0_train.txt')
     cfg.evaluation.query.dataset.ann_file = str(folder / 'fold0_test.txt')
@@ -34,24 +39,38 @@ def config(probe_set, tmp_path_factory):
 
 
 def figures(records):
-    return [(r['protocol'], r['subject'], r['split'], r['num_queries'],
-             {k: pytest.approx(v['value']) for k, v in r['metrics'].items()}) for r in records]
+    return [
+        (
+            r['protocol'],
+            r['subject'],
+            r['split'],
+            r['num_queries'],
+            {k: pytest.approx(v['value']) for k, v in r['metrics'].items()},
+        )
+        for r in records
+    ]
 
 
-def test_every_split_is_as_if_alone_and_every_video_is_read_once(config, probe_set, tmp_path,
-                                                                 monkeypatch):
+def test_every_split_is_as_if_alone_and_every_video_is_read_once(
+    config, probe_set, tmp_path, monkeypatch
+):
     from mmssl_video.apis import features
+
     reads = []
     original = features.Guarded.__getitem__
-    monkeypatch.setattr(features.Guarded, '__getitem__',
-                        lambda self, i: reads.append(i) or original(self, i))
+    monkeypatch.setattr(
+        features.Guarded, '__getitem__', lambda self, i: reads.append(i) or original(self, i)
+    )
     cfgs = {fold: with_split(Config.fromfile(config), fold) for fold in range(3)}
-    records = evaluate_splits(cfgs, str(probe_set.checkpoint), out=tmp_path / 'r.json',
-                              baselines=False, progress=False)
+    records = evaluate_splits(
+        cfgs, str(probe_set.checkpoint), out=tmp_path / 'r.json', baselines=False, progress=False
+    )
     assert len(reads) == 20
     assert json.loads((tmp_path / 'r.json').read_text()) == json.loads(json.dumps(records))
-    singles = [run_evaluation(cfg, str(probe_set.checkpoint), baselines=False, progress=False)
-               for cfg in cfgs.values()]
+    singles = [
+        run_evaluation(cfg, str(probe_set.checkpoint), baselines=False, progress=False)
+        for cfg in cfgs.values()
+    ]
     assert figures(records[:6]) == figures(sum(singles, []))
     for i, mean in enumerate(records[6:]):
         values = [each[i]['metrics'] for each in singles]
@@ -76,13 +95,16 @@ def test_different_views_of_gallery_and_query(config, probe_set):
     cfg.evaluation.protocol = dict(type='retrieval/multi-view-query', ks=(1,))
     cfgs = {fold: with_split(cfg, fold) for fold in (0, 1)}
     records = evaluate_splits(cfgs, str(probe_set.checkpoint), baselines=False, progress=False)
-    singles = [run_evaluation(cfg, str(probe_set.checkpoint), baselines=False, progress=False)
-               for cfg in cfgs.values()]
+    singles = [
+        run_evaluation(cfg, str(probe_set.checkpoint), baselines=False, progress=False)
+        for cfg in cfgs.values()
+    ]
     assert figures(records[:2]) == figures(sum(singles, []))
 
 
 def test_unreadable_videos_belong_to_their_splits(config, probe_set, monkeypatch):
     from mmssl_video.apis import features
+
     original = features.Guarded.__getitem__
 
     def broken(self, i):
@@ -95,21 +117,40 @@ def test_unreadable_videos_belong_to_their_splits(config, probe_set, monkeypatch
     cfgs = {fold: with_split(Config.fromfile(config), fold) for fold in (0, 1)}
     for cfg in cfgs.values():
         cfg.evaluation.max_bad_share = 0.2
-    first, second = [r for r in evaluate_splits(
-        cfgs, str(probe_set.checkpoint), baselines=False, progress=False)
-        if r['protocol'] == 'knn/cosine' and 'splits' not in r]
+    first, second = [
+        r
+        for r in evaluate_splits(cfgs, str(probe_set.checkpoint), baselines=False, progress=False)
+        if r['protocol'] == 'knn/cosine' and 'splits' not in r
+    ]
     assert [len(first['unreadable'][role]) for role in ('gallery', 'query')] == [0, 1]
     assert [len(second['unreadable'][role]) for role in ('gallery', 'query')] == [1, 0]
     assert (first['num_queries'], second['num_gallery']) == (7, 13)
 
 
 def test_the_tool_prints_splits_and_mean(config, probe_set, tmp_path):
-    done = run('python', REPO / 'tools' / 'test_splits.py', config, probe_set.checkpoint,
-               '--splits', '0', '1', '--out', tmp_path / 'r.json', '--work-dir', tmp_path,
-               cwd=tmp_path)
+    done = run(
+        'python',
+        REPO / 'tools' / 'test_splits.py',
+        config,
+        probe_set.checkpoint,
+        '--splits',
+        '0',
+        '1',
+        '--out',
+        tmp_path / 'r.json',
+        '--work-dir',
+        tmp_path,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stdout
-    for words in ('gallery and query: 20/20', 'standard deviation over splits 0, 1', 'each split:',
-                  'motion map', 'random, BN calibrated', 'warning: knn/cosine top1 of encoder.pth'):
+    for words in (
+        'gallery and query: 20/20',
+        'standard deviation over splits 0, 1',
+        'each split:',
+        'motion map',
+        'random, BN calibrated',
+        'warning: knn/cosine top1 of encoder.pth',
+    ):
         assert words in done.stdout, done.stdout
     records = json.loads((tmp_path / 'r.json').read_text())
     means = [r for r in records if 'splits' in r]
@@ -121,23 +162,29 @@ def test_the_tool_prints_splits_and_mean(config, probe_set, tmp_path):
 
 
 def test_wrong_lists_are_named(config, probe_set, tmp_path):
-    with pytest.raises(ValueError, match='no list of the config has split1, fold0 or such .*; its '
-                                         'lists are .*gallery.txt, .*query.txt'):
+    with pytest.raises(
+        ValueError,
+        match='no list of the config has split1, fold0 or such .*; its '
+        'lists are .*gallery.txt, .*query.txt',
+    ):
         main([str(probe_set.config), str(probe_set.checkpoint), '--work-dir', str(tmp_path)])
     with pytest.raises(FileNotFoundError, match='no list .*fold7_train.txt of split 7'):
         main([str(config), 'x.pth', '--splits', '7', '--work-dir', str(tmp_path)])
     with pytest.raises(ValueError, match='trains nothing: leave --train out'):
         main([str(config), 'x.pth', '--splits', '0', '--train', '--work-dir', str(tmp_path)])
-    done = run('python', REPO / 'tools' / 'test_splits.py', probe_set.config, 'x.pth',
-               cwd=tmp_path)
+    done = run('python', REPO / 'tools' / 'test_splits.py', probe_set.config, 'x.pth', cwd=tmp_path)
     assert done.returncode == 1 and last_line(done.stdout).startswith('error: no list of the')
 
 
 def test_every_list_of_a_config_is_replaced_and_only_its_name():
-    cfg = Config(dict(
-        train_dataloader=dict(dataset=dict(type='RepeatDataset', dataset=dict(
-            ann_file='README.md'))),
-        parts=[dict(ann_file='docs/methods.md'), dict(name='split1')]))
+    cfg = Config(
+        dict(
+            train_dataloader=dict(
+                dataset=dict(type='RepeatDataset', dataset=dict(ann_file='README.md'))
+            ),
+            parts=[dict(ann_file='docs/methods.md'), dict(name='split1')],
+        )
+    )
     with pytest.raises(ValueError, match='its lists are README.md, docs/methods.md'):
         with_split(cfg, 2)
     cfg.train_dataloader.dataset.dataset.ann_file = 'split1/train_split1_10percent_seed0.txt'
@@ -154,11 +201,21 @@ def test_splits_that_differ_are_not_averaged():
 
 def test_figures_with_a_number_of_their_own_keep_it():
     """Of Oops, a class counts the videos that have it; the smallest split gives the interval."""
+
     def record(rare):
-        metrics = {name: dict(value=50., low=0., high=100.) for name in ('top1', 'rare')}
-        return dict(protocol='a', subject='b', kind='encoder', unit='percent', num_queries=40,
-                    metrics=metrics, chance={}, split={}, warnings=[],
-                    details=dict(queries=dict(rare=rare)))
+        metrics = {name: dict(value=50.0, low=0.0, high=100.0) for name in ('top1', 'rare')}
+        return dict(
+            protocol='a',
+            subject='b',
+            kind='encoder',
+            unit='percent',
+            num_queries=40,
+            metrics=metrics,
+            chance={},
+            split={},
+            warnings=[],
+            details=dict(queries=dict(rare=rare)),
+        )
 
     [mean] = average_records({1: [record(9)], 2: [record(7)]}, {('a', 'b'): 80})
     for name, count in (('top1', 80), ('rare', 7)):
@@ -171,26 +228,57 @@ def test_figures_with_a_number_of_their_own_keep_it():
 @pytest.mark.slow
 def test_training_on_every_split(config, probe_set, tmp_path):
     """A recipe of tools/train.py on two folds; the records of tools/test.py are averaged."""
-    lists = [f'{name}_dataloader.dataset.{key}' for name in ('train', 'val', 'test')
-             for key in ('ann_file', 'classes', 'data_prefix.video')]
+    lists = [
+        f'{name}_dataloader.dataset.{key}'
+        for name in ('train', 'val', 'test')
+        for key in ('ann_file', 'classes', 'data_prefix.video')
+    ]
     (tmp_path / 'classes.txt').write_text('still\nslow\nfast\n')
-    values = [part for name in ('train', 'test', 'test') for part in (
-        config.parent / f'fold0_{name}.txt', tmp_path / 'classes.txt', probe_set.videos)]
-    options = [f'{key}={value}' for key, value in zip(lists, values)] + [
-        f'{name}_dataloader.num_workers=0' for name in ('train', 'val', 'test')] + [
-        'train_dataloader.persistent_workers=False', 'val_dataloader.persistent_workers=False',
-        'train_dataloader.batch_size=4', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
-        'model.backbone.base_channels=4']
-    done = run('python', REPO / 'tools' / 'test_splits.py', 'scratch_fgkvmem_demo', 'scratch',
-               '--train', '--splits', '0', '2', '--work-dir', tmp_path / 'work',
-               '--cfg-options', *options, cwd=tmp_path, timeout=600)
+    values = [
+        part
+        for name in ('train', 'test', 'test')
+        for part in (
+            config.parent / f'fold0_{name}.txt',
+            tmp_path / 'classes.txt',
+            probe_set.videos,
+        )
+    ]
+    options = (
+        [f'{key}={value}' for key, value in zip(lists, values)]
+        + [f'{name}_dataloader.num_workers=0' for name in ('train', 'val', 'test')]
+        + [
+            'train_dataloader.persistent_workers=False',
+            'val_dataloader.persistent_workers=False',
+            'train_dataloader.batch_size=4',
+            'train_cfg.max_epochs=1',
+            'train_cfg.val_interval=1',
+            'model.backbone.base_channels=4',
+        ]
+    )
+    done = run(
+        'python',
+        REPO / 'tools' / 'test_splits.py',
+        'scratch_fgkvmem_demo',
+        'scratch',
+        '--train',
+        '--splits',
+        '0',
+        '2',
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        *options,
+        cwd=tmp_path,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stdout
     records = json.loads((tmp_path / 'work' / 'results.json').read_text())
     [mean] = [r for r in records if 'splits' in r and r['kind'] == 'encoder']
     each = [r for r in records if 'splits' not in r and r['kind'] == 'encoder']
     assert [r['split']['query'] for r in each] == ['fold0_test.txt', 'fold2_test.txt']
     assert mean['metrics']['acc/top1' if 'acc/top1' in mean['metrics'] else 'top1']['value'] == (
-        pytest.approx(statistics.mean(next(iter(r['metrics'].values()))['value'] for r in each)))
+        pytest.approx(statistics.mean(next(iter(r['metrics'].values()))['value'] for r in each))
+    )
     assert mean['protocol'] == 'scratch' and mean['splits'] == [0, 2]
     assert (tmp_path / 'work' / 'split2' / 'last_checkpoint').is_file()
     assert 'standard deviation over splits 0, 2' in done.stdout
@@ -206,9 +294,13 @@ def test_baselines_of_ut_interaction(shared_data, tmp_path, monkeypatch):
     encoder = build_encoder('random', config_dir() / 'memdpc_ut_interaction.py')
     records = evaluate_splits({fold: with_split(cfg, fold) for fold in range(5)}, encoder)
     found = {(r['subject'], r['protocol'].split('/')[0]): r for r in records if 'splits' in r}
-    for subject, recall, linear in (('first frame', 35.8, 30.0), ('motion map', 65.8, 70.8),
-                                    ('motion over time', 35.8, 48.3),
-                                    ('length, aspect', 45.0, 60.8), ('random', 46.9, 45.5)):
+    for subject, recall, linear in (
+        ('first frame', 35.8, 30.0),
+        ('motion map', 65.8, 70.8),
+        ('motion over time', 35.8, 48.3),
+        ('length, aspect', 45.0, 60.8),
+        ('random', 46.9, 45.5),
+    ):
         for protocol, expected in (('retrieval', recall), ('linear', linear)):
             record = found[subject, protocol]
             assert record['num_queries'] == 120

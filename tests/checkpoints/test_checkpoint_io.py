@@ -59,11 +59,19 @@ def test_reads_what_mmengine_and_the_authors_write(tmp_path, is_zip):
     parameter.grad = torch.ones(3, 2)
     optimizer = torch.optim.Adam([parameter])
     optimizer.step()
-    path = save(dict(
-        state_dict=OrderedDict(weight=parameter.detach()), optimizer=optimizer.state_dict(),
-        best_acc=np.float64(0.25), epoch=np.int64(3), net='resnet18', history=np.arange(4.),
-        message_hub=dict(log_scalars=OrderedDict(loss=HistoryBuffer([1., 3.], [1, 1])))),
-        tmp_path / 'a.pth.tar', is_zip)
+    path = save(
+        dict(
+            state_dict=OrderedDict(weight=parameter.detach()),
+            optimizer=optimizer.state_dict(),
+            best_acc=np.float64(0.25),
+            epoch=np.int64(3),
+            net='resnet18',
+            history=np.arange(4.0),
+            message_hub=dict(log_scalars=OrderedDict(loss=HistoryBuffer([1.0, 3.0], [1, 1]))),
+        ),
+        tmp_path / 'a.pth.tar',
+        is_zip,
+    )
     checkpoint = load_checkpoint_file(path)
     assert torch.equal(checkpoint['state_dict']['weight'], parameter)
     assert checkpoint['best_acc'] == 0.25 and checkpoint['epoch'] == 3
@@ -115,20 +123,24 @@ def text(value):
     return b'X' + len(value).to_bytes(4, 'little') + value.encode()
 
 
-@pytest.mark.parametrize('opcodes', [
-    # getattr(HistoryBuffer, '__init__')
-    (GETATTR, HISTORY, text('__init__'), b'\x86R'),
-    # getattr(HistoryBuffer.mean, '__globals__'), through an attribute that is allowed
-    (GETATTR, GETATTR, HISTORY, text('mean'), b'\x86R', text('__globals__'), b'\x86R'),
-    # getattr(numpy.ndarray, 'tofile')
-    (GETATTR, b'cnumpy\nndarray\n', text('tofile'), b'\x86R'),
-    # HistoryBuffer.mean() called while reading
-    (GETATTR, HISTORY, text('mean'), b'\x86R', HISTORY, b')\x81\x85R'),
-    # getattr under the name of Python 3, with a default
-    (b'cbuiltins\ngetattr\n', HISTORY, text('nothing'), b'N\x87R'),
-    # numpy's _reconstruct for a class that is no array
-    (b'cnumpy.core.multiarray\n_reconstruct\n', HISTORY, b'K\x00\x85', text('b'), b'\x87R'),
-], ids=['init', 'globals', 'ndarray', 'call', 'default', 'reconstruct'])
+@pytest.mark.parametrize(
+    'opcodes',
+    [
+        # getattr(HistoryBuffer, '__init__')
+        (GETATTR, HISTORY, text('__init__'), b'\x86R'),
+        # getattr(HistoryBuffer.mean, '__globals__'), through an attribute that is allowed
+        (GETATTR, GETATTR, HISTORY, text('mean'), b'\x86R', text('__globals__'), b'\x86R'),
+        # getattr(numpy.ndarray, 'tofile')
+        (GETATTR, b'cnumpy\nndarray\n', text('tofile'), b'\x86R'),
+        # HistoryBuffer.mean() called while reading
+        (GETATTR, HISTORY, text('mean'), b'\x86R', HISTORY, b')\x81\x85R'),
+        # getattr under the name of Python 3, with a default
+        (b'cbuiltins\ngetattr\n', HISTORY, text('nothing'), b'N\x87R'),
+        # numpy's _reconstruct for a class that is no array
+        (b'cnumpy.core.multiarray\n_reconstruct\n', HISTORY, b'K\x00\x85', text('b'), b'\x87R'),
+    ],
+    ids=['init', 'globals', 'ndarray', 'call', 'default', 'reconstruct'],
+)
 def test_allowed_names_open_no_door(tmp_path, opcodes):
     path = tmp_path / 'a.pth'
     path.write_bytes(raw_pickle(*opcodes))
@@ -140,11 +152,17 @@ def test_allowed_names_open_no_door(tmp_path, opcodes):
 
 @CONTAINERS
 def test_truncated(tmp_path, is_zip):
-    whole = save(dict(state_dict=dict(a=torch.randn(40, 40), b=torch.randn(3)), n=np.float64(1)),
-                 tmp_path / 'whole', is_zip).read_bytes()
+    whole = save(
+        dict(state_dict=dict(a=torch.randn(40, 40), b=torch.randn(3)), n=np.float64(1)),
+        tmp_path / 'whole',
+        is_zip,
+    ).read_bytes()
     path = tmp_path / 'a.pth'
-    lengths = [*range(1, 700, 23), *(len(whole) * part // 13 for part in range(1, 13)),
-               len(whole) - 1]
+    lengths = [
+        *range(1, 700, 23),
+        *(len(whole) * part // 13 for part in range(1, 13)),
+        len(whole) - 1,
+    ]
     for length in lengths:
         path.write_bytes(whole[:length])
         message = refusal(path)
@@ -168,16 +186,19 @@ def test_damaged(tmp_path):
     assert refused > 50
 
 
-@pytest.mark.parametrize('content, sentence', [
-    (b'', r'empty \(0 bytes\)'),
-    (b'<!DOCTYPE html><html><body>404</body></html>', 'web page'),
-    (b'\n<html>', 'web page'),
-    (b'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'Git LFS pointer'),
-    (b'epoch: 3\n', "begins with b'epoch: 3"),
-    (b'\x89PNG\r\n\x1a\n', 'not a PyTorch checkpoint'),
-    (pickle.dumps(dict(a=1), protocol=2), 'truncated or damaged'),
-    (pickle.dumps(dict(a=1), protocol=4), 'not of the kind that torch.save writes'),
-])
+@pytest.mark.parametrize(
+    'content, sentence',
+    [
+        (b'', r'empty \(0 bytes\)'),
+        (b'<!DOCTYPE html><html><body>404</body></html>', 'web page'),
+        (b'\n<html>', 'web page'),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:0', 'Git LFS pointer'),
+        (b'epoch: 3\n', "begins with b'epoch: 3"),
+        (b'\x89PNG\r\n\x1a\n', 'not a PyTorch checkpoint'),
+        (pickle.dumps(dict(a=1), protocol=2), 'truncated or damaged'),
+        (pickle.dumps(dict(a=1), protocol=4), 'not of the kind that torch.save writes'),
+    ],
+)
 def test_not_a_checkpoint(tmp_path, content, sentence):
     path = tmp_path / 'a.pth'
     path.write_bytes(content)
@@ -221,10 +242,21 @@ def test_loader_for_web_addresses(tmp_path, monkeypatch):
     assert not (tmp_path / 'marker').exists()
 
 
-@pytest.mark.parametrize('address', [
-    's3://bucket/a.pth', 'open-mmlab:s3://bucket/a.pth', 'petrel://bucket/a.pth', 'pavi://a/b',
-    'torchvision://resnet18', 'modelzoo://resnet18', 'open-mmlab://i3d', 'openmmlab://i3d',
-    'mmcls://resnet18', 'gs://bucket/a.pth'])
+@pytest.mark.parametrize(
+    'address',
+    [
+        's3://bucket/a.pth',
+        'open-mmlab:s3://bucket/a.pth',
+        'petrel://bucket/a.pth',
+        'pavi://a/b',
+        'torchvision://resnet18',
+        'modelzoo://resnet18',
+        'open-mmlab://i3d',
+        'openmmlab://i3d',
+        'mmcls://resnet18',
+        'gs://bucket/a.pth',
+    ],
+)
 def test_storages_and_model_zoos_are_refused(address):
     """mmengine's own loaders of these would read a pickle without weights_only."""
     for load in (CheckpointLoader.load_checkpoint, load_checkpoint_file):
@@ -235,7 +267,8 @@ def test_storages_and_model_zoos_are_refused(address):
 
 def test_every_loader_of_mmengine_is_ours():
     assert {loader.__module__ for loader in CheckpointLoader._schemes.values()} == {
-        'mmssl_video.checkpoints.io'}
+        'mmssl_video.checkpoints.io'
+    }
 
 
 def test_state_dict_of():
@@ -243,8 +276,11 @@ def test_state_dict_of():
     for checkpoint in (weights, dict(state_dict=weights, epoch=3)):
         assert list(state_dict_of(checkpoint)) == ['a.weight', 'b']
     assert list(state_dict_of({'module.a': torch.ones(1), 'b': torch.ones(1)})) == ['module.a', 'b']
-    for wrong, sentence in ((dict(state_dict={}), 'empty'), (dict(state_dict=[1]), 'a list'),
-                            (dict(epoch=3, meta={}), 'epoch, meta in its state dict are not')):
+    for wrong, sentence in (
+        (dict(state_dict={}), 'empty'),
+        (dict(state_dict=[1]), 'a list'),
+        (dict(epoch=3, meta={}), 'epoch, meta in its state dict are not'),
+    ):
         with pytest.raises(CheckpointError, match=sentence):
             state_dict_of(wrong, 'x.pth')
 

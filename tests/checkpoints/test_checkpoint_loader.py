@@ -22,23 +22,34 @@ from mmssl_video.checkpoints import (
 def build(depth=18, width=4, track=True, bidirectional=True, num_layers=1, kind='pretraining'):
     channels = 16 * width if depth == 50 else 4 * width
     config = dict(
-        backbone=dict(type='ResNet2d3d', depth=depth, base_channels=width,
-                      track_running_stats=track),
-        neck=dict(type='ConvGRU', in_channels=channels, bidirectional=bidirectional,
-                  num_layers=num_layers))
+        backbone=dict(
+            type='ResNet2d3d', depth=depth, base_channels=width, track_running_stats=track
+        ),
+        neck=dict(
+            type='ConvGRU', in_channels=channels, bidirectional=bidirectional, num_layers=num_layers
+        ),
+    )
     if kind == 'classifier':
         head = dict(type='ContextHead', in_channels=channels * (1 + bidirectional), num_classes=3)
         return MODELS.build(dict(type='ContextClassifier', cls_head=head, **config))
-    return MODELS.build(dict(
-        type='DensePredictiveCoding', predictor=dict(
-            type='CompressiveMemory', in_channels=channels, out_channels=channels, num_slots=8),
-        **config))
+    return MODELS.build(
+        dict(
+            type='DensePredictiveCoding',
+            predictor=dict(
+                type='CompressiveMemory', in_channels=channels, out_channels=channels, num_slots=8
+            ),
+            **config,
+        )
+    )
 
 
 def is_equal(model, weights, prefixes=('backbone.', 'neck.')):
     own = model.state_dict()
-    return all(torch.equal(own[key], value) for key, value in weights.items()
-               if key.startswith(prefixes) and key in own)
+    return all(
+        torch.equal(own[key], value)
+        for key, value in weights.items()
+        if key.startswith(prefixes) and key in own
+    )
 
 
 def unchanged(model):
@@ -59,8 +70,9 @@ def test_encoder_from_pretraining_to_classifier(prefix, tmp_path):
     assert not report.missing and not report.mismatched and not report.notices
     assert report.unexpected == [k for k in source.state_dict() if k.startswith('predictor.')]
     lines = str(report).splitlines()
-    assert lines[0] == (f'a.pth: {len(report.loaded)} keys loaded, 0 missing, 5 unexpected, '
-                        '0 of another shape')
+    assert lines[0] == (
+        f'a.pth: {len(report.loaded)} keys loaded, 0 missing, 5 unexpected, 0 of another shape'
+    )
     assert 'predictor.memory' in lines[1]
 
 
@@ -78,9 +90,11 @@ def test_report_is_printed():
     assert stream.getvalue().endswith(f'{report}\n')
 
 
-@pytest.mark.parametrize('other', [
-    dict(depth=34), dict(depth=50), dict(width=8), dict(num_layers=2), dict(bidirectional=False)],
-    ids=str)
+@pytest.mark.parametrize(
+    'other',
+    [dict(depth=34), dict(depth=50), dict(width=8), dict(num_layers=2), dict(bidirectional=False)],
+    ids=str,
+)
 @pytest.mark.parametrize('load', [load_encoder, load_full])
 def test_another_architecture_is_refused(other, load):
     model, given = build(), build(**other).state_dict()
@@ -123,13 +137,13 @@ def test_without_running_statistics():
     source, model = build(track=False), build(kind='classifier')
     report = load_encoder(model, source.state_dict(), 'a.pth')
     assert is_equal(model, source.state_dict())
-    notice, = report.notices
+    (notice,) = report.notices
     assert 'without running BN statistics: 20 layers' in notice and notice in str(report)
     assert all(key.startswith('backbone.') for key in report.missing)
     assert (model.backbone.bn1.running_mean == 0).all()
     assert (model.backbone.bn1.running_var == 1).all()
 
-    notice, = load_encoder(build(track=False), build().state_dict(), 'a.pth').notices
+    (notice,) = load_encoder(build(track=False), build().state_dict(), 'a.pth').notices
     assert 'are not used' in notice
 
 

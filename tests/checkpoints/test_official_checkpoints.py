@@ -30,25 +30,47 @@ ROOT = Path(__file__).resolve().parents[2]
 MEAN_STD = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 
 
-def build(origin='memdpc', depth=18, width=4, track=True, num_layers=1, kernel=1, hidden=None,
-          num_slots=9, num_classes=None):
+def build(
+    origin='memdpc',
+    depth=18,
+    width=4,
+    track=True,
+    num_layers=1,
+    kernel=1,
+    hidden=None,
+    num_slots=9,
+    num_classes=None,
+):
     channels = 16 * width if depth == 50 else 4 * width
     hidden = hidden or channels
     is_memory = origin == 'memdpc'
     config = dict(
-        backbone=dict(type='ResNet2d3d', depth=depth, base_channels=width,
-                      track_running_stats=track),
-        neck=dict(type='ConvGRU', in_channels=channels, hidden_channels=hidden, kernel_size=kernel,
-                  num_layers=num_layers, bidirectional=is_memory))
+        backbone=dict(
+            type='ResNet2d3d', depth=depth, base_channels=width, track_running_stats=track
+        ),
+        neck=dict(
+            type='ConvGRU',
+            in_channels=channels,
+            hidden_channels=hidden,
+            kernel_size=kernel,
+            num_layers=num_layers,
+            bidirectional=is_memory,
+        ),
+    )
     if num_classes:
-        head = dict(type='ContextHead', in_channels=hidden * (1 + is_memory),
-                    num_classes=num_classes)
+        head = dict(
+            type='ContextHead', in_channels=hidden * (1 + is_memory), num_classes=num_classes
+        )
         return MODELS.build(dict(type='ContextClassifier', cls_head=head, **config))
-    predictor = (dict(type='CompressiveMemory', num_slots=num_slots) if is_memory
-                 else dict(type='MLPPredictor'))
+    predictor = (
+        dict(type='CompressiveMemory', num_slots=num_slots)
+        if is_memory
+        else dict(type='MLPPredictor')
+    )
     predictor.update(in_channels=hidden, out_channels=channels)
-    return MODELS.build(dict(type='DensePredictiveCoding', predictor=predictor,
-                             direction_reduction='sum', **config))
+    return MODELS.build(
+        dict(type='DensePredictiveCoding', predictor=predictor, direction_reduction='sum', **config)
+    )
 
 
 def official_weights(model, origin):
@@ -67,22 +89,27 @@ def official_weights(model, origin):
         elif key == 'predictor.memory':
             weights['mb'] = value
         else:
-            weights[key.replace('cls_head.bn', 'final_bn').replace('cls_head.fc', 'final_fc.1')
-                    ] = value
+            weights[key.replace('cls_head.bn', 'final_bn').replace('cls_head.fc', 'final_fc.1')] = (
+                value
+            )
     return weights
 
 
-@pytest.mark.parametrize('settings', [
-    dict(origin='dpc', track=False),
-    dict(origin='dpc', track=True, depth=34),
-    dict(origin='dpc', depth=50, track=False, width=2),
-    dict(origin='dpc', num_layers=3, kernel=3, hidden=12),
-    dict(origin='memdpc', num_slots=37),
-    dict(origin='memdpc', depth=34, kernel=5),
-    dict(origin='memdpc', depth=50, width=3, num_layers=2),
-    dict(origin='dpc', num_classes=7),
-    dict(origin='memdpc', depth=34, num_classes=11, hidden=6),
-], ids=lambda s: '-'.join(f'{k}={v}' for k, v in s.items()))
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(origin='dpc', track=False),
+        dict(origin='dpc', track=True, depth=34),
+        dict(origin='dpc', depth=50, track=False, width=2),
+        dict(origin='dpc', num_layers=3, kernel=3, hidden=12),
+        dict(origin='memdpc', num_slots=37),
+        dict(origin='memdpc', depth=34, kernel=5),
+        dict(origin='memdpc', depth=50, width=3, num_layers=2),
+        dict(origin='dpc', num_classes=7),
+        dict(origin='memdpc', depth=34, num_classes=11, hidden=6),
+    ],
+    ids=lambda s: '-'.join(f'{k}={v}' for k, v in s.items()),
+)
 def test_rebuilds_the_model_from_the_file_alone(settings, tmp_path):
     """Every setting is read off the shapes: the rebuilt model gives the same features."""
     torch.manual_seed(0)
@@ -128,8 +155,10 @@ def test_released_sizes(origin, depth, num_classes):
     assert conversion.model['backbone']['track_running_stats'] is (num_classes is not None)
     assert conversion.model['neck']['hidden_channels'] == width
     assert len(conversion.used) + len(conversion.ignored) == len(weights)
-    assert all('cell_list' in key and 'the same tensor as' in why
-               for key, why in conversion.ignored.items())
+    assert all(
+        'cell_list' in key and 'the same tensor as' in why
+        for key, why in conversion.ignored.items()
+    )
 
 
 @pytest.mark.parametrize('origin', ['dpc', 'memdpc'])
@@ -156,29 +185,37 @@ def test_into_a_classifier(tmp_path):
     classifier = build('memdpc', num_classes=3)
     report = load_encoder(classifier, conversion.state_dict)
     assert not report.missing and not report.unexpected
-    assert torch.equal(classifier.neck.backward_cells[0].out_gate.weight,
-                       source.neck.backward_cells[0].out_gate.weight)
+    assert torch.equal(
+        classifier.neck.backward_cells[0].out_gate.weight,
+        source.neck.backward_cells[0].out_gate.weight,
+    )
 
 
 def without(weights, *names):
     return {key: value for key, value in weights.items() if not key.startswith(names)}
 
 
-@pytest.mark.parametrize('origin, removed, named', [
-    ('dpc', ('backbone.layer3.0.conv2.weight',), r'lacks 1 key .*backbone\.layer3\.0\.conv2'),
-    ('dpc', ('backbone.layer4.1.',), r'lacks .* backbone\.layer4\.1\.conv1'),
-    ('dpc', ('backbone.conv1.',), r'lacks backbone\.conv1\.weight'),
-    ('dpc', ('backbone.',), 'no backbone'),
-    ('dpc', ('backbone.bn1.running_var',), r'backbone\.bn1\.running_var'),
-    ('dpc', ('agg.',), r'agg\.ConvGRUCell_00\.reset_gate\.bias'),
-    ('dpc', ('agg.ConvGRUCell_00.out_gate.bias', 'agg.cell_list.0.out_gate.bias'),
-     r'agg\.ConvGRUCell_00\.out_gate\.bias'),
-    ('dpc', ('network_pred.0.',), r'network_pred\.0\.weight'),
-    ('dpc', ('network_pred.',), r'network_pred\.0\.weight'),
-    ('memdpc', ('mb',), 'lacks mb'),
-    ('memdpc', ('agg_b.',), r'agg_b\.ConvGRUCell_00\.reset_gate'),
-    ('memdpc', ('network_pred.2.bias',), r'network_pred\.2\.bias'),
-])
+@pytest.mark.parametrize(
+    'origin, removed, named',
+    [
+        ('dpc', ('backbone.layer3.0.conv2.weight',), r'lacks 1 key .*backbone\.layer3\.0\.conv2'),
+        ('dpc', ('backbone.layer4.1.',), r'lacks .* backbone\.layer4\.1\.conv1'),
+        ('dpc', ('backbone.conv1.',), r'lacks backbone\.conv1\.weight'),
+        ('dpc', ('backbone.',), 'no backbone'),
+        ('dpc', ('backbone.bn1.running_var',), r'backbone\.bn1\.running_var'),
+        ('dpc', ('agg.',), r'agg\.ConvGRUCell_00\.reset_gate\.bias'),
+        (
+            'dpc',
+            ('agg.ConvGRUCell_00.out_gate.bias', 'agg.cell_list.0.out_gate.bias'),
+            r'agg\.ConvGRUCell_00\.out_gate\.bias',
+        ),
+        ('dpc', ('network_pred.0.',), r'network_pred\.0\.weight'),
+        ('dpc', ('network_pred.',), r'network_pred\.0\.weight'),
+        ('memdpc', ('mb',), 'lacks mb'),
+        ('memdpc', ('agg_b.',), r'agg_b\.ConvGRUCell_00\.reset_gate'),
+        ('memdpc', ('network_pred.2.bias',), r'network_pred\.2\.bias'),
+    ],
+)
 def test_missing_keys_are_refused(origin, removed, named, tmp_path):
     weights = without(official_weights(build(origin), origin), *removed)
     source = save_official(weights, tmp_path / 'a.pth.tar', origin)
@@ -250,8 +287,9 @@ def run_tool(*arguments):
 
 def test_command(tmp_path):
     """One sentence and exit status 1 for every refusal; an existing file is never lost."""
-    source = save_official(official_weights(build('dpc', num_layers=2), 'dpc'),
-                           tmp_path / 'a.pth.tar', 'dpc')
+    source = save_official(
+        official_weights(build('dpc', num_layers=2), 'dpc'), tmp_path / 'a.pth.tar', 'dpc'
+    )
     target = tmp_path / 'b.pth'
     target.write_text('precious')
     done = run_tool(source, target, '--from', 'dpc')
@@ -260,39 +298,69 @@ def test_command(tmp_path):
     done = run_tool(source, target, '--from', 'dpc', '--to', 'encoder', '--force')
     assert done.returncode == 0, done.stderr
     assert 'backbone.conv1.weight\n' in done.stdout
-    assert ('agg.ConvGRUCell_01.out_gate.bias -> neck.forward_cells.1.out_gate.bias\n'
-            in done.stdout)
+    assert 'agg.ConvGRUCell_01.out_gate.bias -> neck.forward_cells.1.out_gate.bias\n' in done.stdout
     assert 'network_pred.0.weight (not part of --to encoder)\n' in done.stdout
     assert 'ignored 16 keys' in done.stdout and 'missing 0 keys' in done.stdout
     assert 'encoder with ResNet2d3d-18 and a 2-layer ConvGRU' in done.stdout
     assert len(load_checkpoint_file(target)['state_dict']) == len(
-        [key for key in build('dpc', num_layers=2).state_dict() if 'predictor' not in key])
+        [key for key in build('dpc', num_layers=2).state_dict() if 'predictor' not in key]
+    )
 
 
 def tool_main(name, *arguments, folder):
-    return subprocess.run([sys.executable, str(ROOT / 'tools' / name), *map(str, arguments)],
-                          capture_output=True, text=True, cwd=folder)
+    return subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / name), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
 
 
 def test_a_converted_encoder_works_with_every_command(tmp_path):
     """From the authors' file to features, a probe and, for SSL validation, one clear sentence."""
     torch.manual_seed(0)
     data = make_probe_set(tmp_path / 'data')
-    source = save_official(official_weights(build('memdpc'), 'memdpc'), tmp_path / 'a.tar',
-                           'memdpc')
-    done = run_tool(source, tmp_path / 'conv.pth', '--from', 'memdpc', '--to', 'encoder',
-                    '--num-blocks', 4, '--size', 32)
+    source = save_official(
+        official_weights(build('memdpc'), 'memdpc'), tmp_path / 'a.tar', 'memdpc'
+    )
+    done = run_tool(
+        source,
+        tmp_path / 'conv.pth',
+        '--from',
+        'memdpc',
+        '--to',
+        'encoder',
+        '--num-blocks',
+        4,
+        '--size',
+        32,
+    )
     assert done.returncode == 0, done.stderr
 
     pipeline = view_pipeline(config_from_checkpoint(load_checkpoint_file(tmp_path / 'conv.pth')))
     assert [step['type'] for step in pipeline] == [
-        'VideoInit', 'SampleWindow', 'DecodeFrames', 'Resize', 'CenterCrop', 'SplitBlocks',
-        'FormatShape', 'PackActionInputs']
+        'VideoInit',
+        'SampleWindow',
+        'DecodeFrames',
+        'Resize',
+        'CenterCrop',
+        'SplitBlocks',
+        'FormatShape',
+        'PackActionInputs',
+    ]
     assert (pipeline[1]['num_frames'], pipeline[1]['stride']) == (20, 3)
     assert pipeline[4]['crop_size'] == 32 and pipeline[5]['num_blocks'] == 4
 
-    done = tool_main('extract_features.py', 'conv.pth', data.videos, '--out', 'f.npz',
-                     '--num-workers', 0, folder=tmp_path)
+    done = tool_main(
+        'extract_features.py',
+        'conv.pth',
+        data.videos,
+        '--out',
+        'f.npz',
+        '--num-workers',
+        0,
+        folder=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     found = FeatureSet.load(tmp_path / 'f.npz')
     assert found.features.shape == (20, 32) and np.isfinite(found.features).all()
@@ -305,8 +373,9 @@ def test_a_converted_encoder_works_with_every_command(tmp_path):
     done = tool_main('test.py', data.pretraining, 'conv.pth', folder=tmp_path)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     sentence = done.stderr.strip().splitlines()[-1]
-    assert sentence.startswith('error: conv.pth has no predictor, only backbone, neck, and the '
-                               'whole model is needed here'), sentence
+    assert sentence.startswith(
+        'error: conv.pth has no predictor, only backbone, neck, and the whole model is needed here'
+    ), sentence
 
     done = tool_main('train.py', data.pretraining, '--resume', 'conv.pth', folder=tmp_path)
     assert done.returncode == 1 and 'holds weights only' in done.stderr
@@ -315,22 +384,26 @@ def test_a_converted_encoder_works_with_every_command(tmp_path):
 def test_a_converted_model_is_validated(tmp_path):
     """With its predictor, the authors' model gives a self-supervised accuracy."""
     data = make_config(tmp_path / 'data')
-    source = save_official(official_weights(build('memdpc'), 'memdpc'), tmp_path / 'a.tar',
-                           'memdpc')
+    source = save_official(
+        official_weights(build('memdpc'), 'memdpc'), tmp_path / 'a.tar', 'memdpc'
+    )
     convert_file(source, tmp_path / 'full.pth', 'memdpc', num_blocks=4, pred_steps=1, size=32)
     done = tool_main('test.py', data, 'full.pth', folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(r'ssl/top1 +[01]\.\d{4}', done.stdout)
 
 
-@pytest.mark.parametrize('source, target, error, sentence', [
-    ('missing.tar', 'b.pth', FileNotFoundError, 'missing.tar does not exist'),
-    ('.', 'b.pth', CheckpointError, 'is a directory'),
-    ('text', 'b.pth', CheckpointError, 'not a PyTorch checkpoint'),
-    ('a.tar', 'nowhere/b.pth', FileNotFoundError, 'nowhere does not exist'),
-    ('a.tar', '.', CheckpointError, 'is a directory'),
-    ('a.tar', 'a.tar', CheckpointError, 'is the file to convert'),
-])
+@pytest.mark.parametrize(
+    'source, target, error, sentence',
+    [
+        ('missing.tar', 'b.pth', FileNotFoundError, 'missing.tar does not exist'),
+        ('.', 'b.pth', CheckpointError, 'is a directory'),
+        ('text', 'b.pth', CheckpointError, 'not a PyTorch checkpoint'),
+        ('a.tar', 'nowhere/b.pth', FileNotFoundError, 'nowhere does not exist'),
+        ('a.tar', '.', CheckpointError, 'is a directory'),
+        ('a.tar', 'a.tar', CheckpointError, 'is the file to convert'),
+    ],
+)
 def test_bad_paths(tmp_path, source, target, error, sentence):
     (tmp_path / 'text').write_text('hello')
     save_official(official_weights(build('dpc'), 'dpc'), tmp_path / 'a.tar', 'dpc')

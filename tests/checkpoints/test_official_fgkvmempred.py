@@ -27,21 +27,37 @@ R2PLUS1D = dict(kind='r2plus1d', depth=10, stem_middle=5, factorised_shortcut=Tr
 
 def build(backbone=None, predictor='memory', concepts=True, classes=None):
     """A narrow model of ours in the released code's settings."""
-    backbone = dict(type='VideoResNet', base_channels=2, **(
-        backbone or dict(last_stage='released')))
+    backbone = dict(
+        type='VideoResNet', base_channels=2, **(backbone or dict(last_stage='released'))
+    )
     if classes:
         head = dict(type='ContextHead', num_classes=classes, batch_norm=False)
         return MODELS.build(dict(type='ClipClassifier', backbone=backbone, cls_head=head))
-    memory = dict(type='KeyValueMemory', in_channels=6, out_channels=6, num_slots=10,
-                  hidden_channels=4, scale=16.)
-    mlp = dict(type='MLPPredictor', in_channels=6, out_channels=6, hidden_channels=7,
-               batch_norm=True)
-    return MODELS.build(dict(
-        type='BYOL', backbone=backbone,
-        projector=dict(type='ProjectionMLP', in_channels=16, out_channels=6, hidden_channels=9),
-        predictor=memory if predictor == 'memory' else mlp, loss_scale=2.,
-        concepts=dict(type='ConceptDictionaries', in_channels=6, feature_channels=16,
-                      num_concepts=11) if concepts else None))
+    memory = dict(
+        type='KeyValueMemory',
+        in_channels=6,
+        out_channels=6,
+        num_slots=10,
+        hidden_channels=4,
+        scale=16.0,
+    )
+    mlp = dict(
+        type='MLPPredictor', in_channels=6, out_channels=6, hidden_channels=7, batch_norm=True
+    )
+    return MODELS.build(
+        dict(
+            type='BYOL',
+            backbone=backbone,
+            projector=dict(type='ProjectionMLP', in_channels=16, out_channels=6, hidden_channels=9),
+            predictor=memory if predictor == 'memory' else mlp,
+            loss_scale=2.0,
+            concepts=dict(
+                type='ConceptDictionaries', in_channels=6, feature_channels=16, num_concepts=11
+            )
+            if concepts
+            else None,
+        )
+    )
 
 
 def official_weights(model, branch='projection.'):
@@ -49,34 +65,59 @@ def official_weights(model, branch='projection.'):
     is_classifier = hasattr(model, 'cls_head') and model.with_cls_head
     encoder = '' if is_classifier else 'backbone.'
     is_2plus1d = model.backbone.kind == 'r2plus1d'
-    inverse = {'.conv1.weight': '.branch2.a.weight', '.conv2.weight': '.branch2.b.weight',
-               '.bn1.': '.branch2.a_bn.', '.bn2.': '.branch2.b_bn.'}
+    inverse = {
+        '.conv1.weight': '.branch2.a.weight',
+        '.conv2.weight': '.branch2.b.weight',
+        '.bn1.': '.branch2.a_bn.',
+        '.bn2.': '.branch2.b_bn.',
+    }
     if is_2plus1d:
-        inverse = {f'.conv{n}.{ours}.': f'.branch2.{ab}{theirs}.' for n, ab in ((1, 'a'), (2, 'b'))
-                   for ours, theirs in (('spatial', ''), ('bn', '_bn'), ('temporal', '_conv2'))}
+        inverse = {
+            f'.conv{n}.{ours}.': f'.branch2.{ab}{theirs}.'
+            for n, ab in ((1, 'a'), (2, 'b'))
+            for ours, theirs in (('spatial', ''), ('bn', '_bn'), ('temporal', '_conv2'))
+        }
         inverse.update({'.bn1.': '.branch2.a_bn1.', '.bn2.': '.branch2.b_bn1.'})
-    inverse.update({'.downsample.1.': '.branch1_bn.', '.downsample.0.weight': '.branch1.weight',
-                    '.downsample.0.spatial.': '.branch1.0.', '.downsample.0.bn.': '.branch1.1.',
-                    '.downsample.0.temporal.': '.branch1.3.'})
-    stem = ({'conv1.spatial': 'conv1', 'conv1.bn': 'bn1', 'conv1.temporal': 'conv2', 'bn1': 'bn2'}
-            if is_2plus1d else {'conv1': 'conv', 'bn1': 'bn'})
-    heads = {'projector.mlp': 'backbone.head.projection.projection',
-             'target_projector.mlp': 'backbone_hist.head.projection.projection',
-             'predictor.mlp': f'backbone.{official.PREDICTOR}{branch[:-1]}',
-             'cls_head.fc': 'head.projection'}
-    heads.update({f'{ours}': f'backbone.{official.PREDICTOR}{theirs}' for ours, theirs in (
-        ('predictor.phi', 'in_proj_cross.projection'), ('predictor.values', 'cross_mem'),
-        ('predictor.keys', 'cross_key.weight_v'),
-        ('concepts.online_concepts', 'source_key.weight'),
-        ('concepts.target_concepts', 'target_key.weight'),
-        ('concepts.online_dictionary', 'source_recon.projection'),
-        ('concepts.target_dictionary', 'target_recon.projection'),
-        ('concepts.centre', 'dino_loss.center'))})
+    inverse.update(
+        {
+            '.downsample.1.': '.branch1_bn.',
+            '.downsample.0.weight': '.branch1.weight',
+            '.downsample.0.spatial.': '.branch1.0.',
+            '.downsample.0.bn.': '.branch1.1.',
+            '.downsample.0.temporal.': '.branch1.3.',
+        }
+    )
+    stem = (
+        {'conv1.spatial': 'conv1', 'conv1.bn': 'bn1', 'conv1.temporal': 'conv2', 'bn1': 'bn2'}
+        if is_2plus1d
+        else {'conv1': 'conv', 'bn1': 'bn'}
+    )
+    heads = {
+        'projector.mlp': 'backbone.head.projection.projection',
+        'target_projector.mlp': 'backbone_hist.head.projection.projection',
+        'predictor.mlp': f'backbone.{official.PREDICTOR}{branch[:-1]}',
+        'cls_head.fc': 'head.projection',
+    }
+    heads.update(
+        {
+            f'{ours}': f'backbone.{official.PREDICTOR}{theirs}'
+            for ours, theirs in (
+                ('predictor.phi', 'in_proj_cross.projection'),
+                ('predictor.values', 'cross_mem'),
+                ('predictor.keys', 'cross_key.weight_v'),
+                ('concepts.online_concepts', 'source_key.weight'),
+                ('concepts.target_concepts', 'target_key.weight'),
+                ('concepts.online_dictionary', 'source_recon.projection'),
+                ('concepts.target_dictionary', 'target_recon.projection'),
+                ('concepts.centre', 'dino_loss.center'),
+            )
+        }
+    )
     weights = {}
     for key, value in model.state_dict().items():
         head = next((ours for ours in heads if key.startswith(ours)), None)
         if head:
-            name = heads[head] + key[len(head):]
+            name = heads[head] + key[len(head) :]
             weights[name] = value[None] if name.endswith('center') else value
             continue
         part, rest = key.split('.', 1)
@@ -85,18 +126,28 @@ def official_weights(model, branch='projection.'):
             stage, block, rest = rest.split('.', 2)
             rest = f'.{rest}'
             old = next(ours for ours in inverse if rest.startswith(ours))
-            name = inverse[old] + rest[len(old):]
-            bare = stage == 'layer4' and block == '0' and f'{part}.layer4.0.conv2.weight' not in (
-                model.state_dict()) and not is_2plus1d
+            name = inverse[old] + rest[len(old) :]
+            bare = (
+                stage == 'layer4'
+                and block == '0'
+                and f'{part}.layer4.0.conv2.weight' not in (model.state_dict())
+                and not is_2plus1d
+            )
             name = '.branch2.weight' if bare and old == '.conv1.weight' else name
             weights[f'{prefix}s{int(stage[5]) + 1}.pathway0_res{block}{name}'] = value
         else:
             old = next(ours for ours in stem if rest.startswith(f'{ours}.'))
-            weights[f'{prefix}s1.pathway0_stem.{stem[old]}{rest[len(old):]}'] = value
+            weights[f'{prefix}s1.pathway0_stem.{stem[old]}{rest[len(old) :]}'] = value
     if not is_classifier:
-        weights.update({'ptr': torch.zeros(1), 'iter': torch.zeros(1),
-                        'queue_x': torch.zeros(4, 6), 'knn_mem.memory': torch.zeros(3, 1, 6),
-                        f'backbone_hist.{official.PREDICTOR}cross_mem': torch.zeros(10, 6)})
+        weights.update(
+            {
+                'ptr': torch.zeros(1),
+                'iter': torch.zeros(1),
+                'queue_x': torch.zeros(4, 6),
+                'knn_mem.memory': torch.zeros(3, 1, 6),
+                f'backbone_hist.{official.PREDICTOR}cross_mem': torch.zeros(10, 6),
+            }
+        )
         if any('cross_key' in key for key in weights):
             weights[f'backbone.{official.PREDICTOR}cross_key.weight_g'] = torch.ones(10, 1)
     return weights
@@ -105,16 +156,20 @@ def official_weights(model, branch='projection.'):
 SETTINGS = official.released_settings('', [])
 
 
-@pytest.mark.parametrize('arguments', [
-    dict(),
-    dict(backbone=R2PLUS1D),
-    dict(backbone=dict(kind='slow', stem_pool=False)),
-    dict(backbone=dict(last_stage='standard', depth=34)),
-    dict(predictor='mlp', concepts=False),
-    dict(concepts=False),
-    dict(classes=5),
-    dict(classes=3, backbone=R2PLUS1D),
-], ids=str)
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        dict(),
+        dict(backbone=R2PLUS1D),
+        dict(backbone=dict(kind='slow', stem_pool=False)),
+        dict(backbone=dict(last_stage='standard', depth=34)),
+        dict(predictor='mlp', concepts=False),
+        dict(concepts=False),
+        dict(classes=5),
+        dict(classes=3, backbone=R2PLUS1D),
+    ],
+    ids=str,
+)
 def test_rebuilds_the_model_from_the_file_alone(arguments, tmp_path):
     torch.manual_seed(0)
     model = build(**arguments)
@@ -137,8 +192,10 @@ def test_rebuilds_the_model_from_the_file_alone(arguments, tmp_path):
     assert torch.equal(rebuilt.extract_feat(clips), model.eval().extract_feat(clips))
     if 'classes' not in arguments:
         pairs = torch.randn(2, 2, 3, 8, 32, 32)
-        torch.testing.assert_close(rebuilt.compare(pairs)[1]['cosine/predicted'],
-                                   model.compare(pairs)[1]['cosine/predicted'])
+        torch.testing.assert_close(
+            rebuilt.compare(pairs)[1]['cosine/predicted'],
+            model.compare(pairs)[1]['cosine/predicted'],
+        )
     window = next(step for step in view_pipeline(config, 10) if step.type == 'SampleWindow')
     assert (window.num_frames, window.stride) == (16, 4)
     assert checkpoint['meta']['source']['epoch'] == 399
@@ -146,12 +203,16 @@ def test_rebuilds_the_model_from_the_file_alone(arguments, tmp_path):
 
 
 def test_settings_are_read_from_the_text():
-    overrides = ['MEMORY.RADIUS 64 MEMORY.RECON_LOSS_TYPE l2 MEMORY.AVERAGE_DIM 0 '
-                 'MEMORY.LOSS_SOURCE_RECON 0.5 MEMORY.LOSS_KL 0.2 MEMORY.DINO_TEMP_T 0.1 '
-                 'CONTRASTIVE.T 1.0 CONTRASTIVE.MOMENTUM 0.9']
+    overrides = [
+        'MEMORY.RADIUS 64 MEMORY.RECON_LOSS_TYPE l2 MEMORY.AVERAGE_DIM 0 '
+        'MEMORY.LOSS_SOURCE_RECON 0.5 MEMORY.LOSS_KL 0.2 MEMORY.DINO_TEMP_T 0.1 '
+        'CONTRASTIVE.T 1.0 CONTRASTIVE.MOMENTUM 0.9'
+    ]
     model = build()
-    checkpoint = dict(model_state=official_weights(model),
-                      cfg=official.yaml.safe_dump(official.released_settings('', overrides)))
+    checkpoint = dict(
+        model_state=official_weights(model),
+        cfg=official.yaml.safe_dump(official.released_settings('', overrides)),
+    )
     config = convert_official(checkpoint, 'fgkvmempred').model
     assert (config['loss_scale'], config['base_momentum']) == (1.0, 0.9)
     assert config['predictor']['scale'] == 64
@@ -160,9 +221,11 @@ def test_settings_are_read_from_the_text():
     assert concepts['recon_weight'] == [0.5, 0.1] and concepts['align_weight'] == 0.2
     assert (concepts['online_temperature'], concepts['target_temperature']) == (0.05, 0.1)
     bare = convert_official(official_weights(model), 'fgkvmempred').model
-    assert (bare['loss_scale'], bare['predictor']['scale']) == (2., 16.)
+    assert (bare['loss_scale'], bare['predictor']['scale']) == (2.0, 16.0)
     assert (bare['concepts']['recon_loss'], bare['concepts']['recon_average']) == (
-        'cosine', 'elements')
+        'cosine',
+        'elements',
+    )
 
 
 def test_heads_and_mlp_branch():
@@ -177,12 +240,17 @@ def test_heads_and_mlp_branch():
     weights[f'{name}cross_key.weight_v'] = torch.randn(10, 3)
     settings = official.released_settings('', ['MEMORY.N_HEAD 2'])
     conversion = convert_official(
-        dict(model_state=weights, cfg=official.yaml.safe_dump(settings)), 'fgkvmempred')
+        dict(model_state=weights, cfg=official.yaml.safe_dump(settings)), 'fgkvmempred'
+    )
     assert conversion.model['predictor']['heads'] == 2
     memory = MODELS.build(conversion.model).predictor
-    memory.load_state_dict({key[len('predictor.'):]: value
-                            for key, value in conversion.state_dict.items()
-                            if key.startswith('predictor.')})
+    memory.load_state_dict(
+        {
+            key[len('predictor.') :]: value
+            for key, value in conversion.state_dict.items()
+            if key.startswith('predictor.')
+        }
+    )
     # the released order: slots and query cut into heads
     source = torch.randn(5, 6)
     query = torch.nn.functional.normalize(memory.eval().phi(source).view(5, 2, 3), dim=2)
@@ -214,32 +282,50 @@ def without(weights, *names):
     return {key: value for key, value in weights.items() if not key.startswith(names)}
 
 
-@pytest.mark.parametrize('removed, named', [
-    ('backbone.s4.pathway0_res0.branch2.b.', r'lacks 1 key .*s4\.pathway0_res0\.branch2\.b\.w'),
-    ('backbone.s1.pathway0_stem.bn.running_var', r'backbone\.s1\.pathway0_stem\.bn\.running_var'),
-    ('backbone_hist.s3.pathway0_res1.', r'backbone_hist\.s3\.pathway0_res1\.'),
-    ('backbone.head.projection.', r'lacks backbone\.head\.projection\.projection\.0\.weight'),
-    (f'backbone.{official.PREDICTOR}cross_mem', r'lacks .*cross_mem'),
-    (f'backbone.{official.PREDICTOR}dino_loss', r'lacks .*dino_loss\.center'),
-    (f'backbone.{official.PREDICTOR}target_key', r'lacks .*target_key\.weight'),
-    (('backbone.s1.', 'backbone_hist.s1.'), 'has no backbone'),
-])
+@pytest.mark.parametrize(
+    'removed, named',
+    [
+        ('backbone.s4.pathway0_res0.branch2.b.', r'lacks 1 key .*s4\.pathway0_res0\.branch2\.b\.w'),
+        (
+            'backbone.s1.pathway0_stem.bn.running_var',
+            r'backbone\.s1\.pathway0_stem\.bn\.running_var',
+        ),
+        ('backbone_hist.s3.pathway0_res1.', r'backbone_hist\.s3\.pathway0_res1\.'),
+        ('backbone.head.projection.', r'lacks backbone\.head\.projection\.projection\.0\.weight'),
+        (f'backbone.{official.PREDICTOR}cross_mem', r'lacks .*cross_mem'),
+        (f'backbone.{official.PREDICTOR}dino_loss', r'lacks .*dino_loss\.center'),
+        (f'backbone.{official.PREDICTOR}target_key', r'lacks .*target_key\.weight'),
+        (('backbone.s1.', 'backbone_hist.s1.'), 'has no backbone'),
+    ],
+)
 def test_missing_keys_are_refused(removed, named):
     removed = (removed,) if isinstance(removed, str) else removed
     with pytest.raises(CheckpointError, match=named) as caught:
-        convert_official(without(official_weights(build()), *removed), 'fgkvmempred',
-                         source='a.pyth')
+        convert_official(
+            without(official_weights(build()), *removed), 'fgkvmempred', source='a.pyth'
+        )
     assert '\n' not in str(caught.value) and 'a.pyth' in str(caught.value)
 
 
-@pytest.mark.parametrize('change, named', [
-    (lambda w: w.update({f'backbone.{official.PREDICTOR}out_proj_cross.projection.weight':
-                         torch.ones(6, 6)}), r'no fgkvmempred model .*out_proj_cross'),
-    (lambda w: w.update({'backbone.s3.pathway0_res0.nonlocal.weight': torch.ones(1)}),
-     r'no fgkvmempred model .*nonlocal'),
-    (lambda w: w.update({f'backbone.{official.PREDICTOR}cross_mem': torch.ones(9, 6)}),
-     r'contradicts itself: .*cross_key'),
-])
+@pytest.mark.parametrize(
+    'change, named',
+    [
+        (
+            lambda w: w.update(
+                {f'backbone.{official.PREDICTOR}out_proj_cross.projection.weight': torch.ones(6, 6)}
+            ),
+            r'no fgkvmempred model .*out_proj_cross',
+        ),
+        (
+            lambda w: w.update({'backbone.s3.pathway0_res0.nonlocal.weight': torch.ones(1)}),
+            r'no fgkvmempred model .*nonlocal',
+        ),
+        (
+            lambda w: w.update({f'backbone.{official.PREDICTOR}cross_mem': torch.ones(9, 6)}),
+            r'contradicts itself: .*cross_key',
+        ),
+    ],
+)
 def test_foreign_options_are_refused(change, named):
     weights = official_weights(build())
     change(weights)
@@ -247,21 +333,29 @@ def test_foreign_options_are_refused(change, named):
         convert_official(weights, 'fgkvmempred')
 
 
-@pytest.mark.parametrize('override, named', [
-    ('MEMORY.PREDICT_RESIDUAL True', r'MEMORY\.PREDICT_RESIDUAL=True'),
-    ('MEMORY.USE_SPARSE True', r'MEMORY\.USE_SPARSE=True'),
-    ('MEMORY.AVERAGE_DIM 1', r'MEMORY\.AVERAGE_DIM=1'),
-    ('CONTRASTIVE.T 0', r'CONTRASTIVE\.T=0'),
-])
+@pytest.mark.parametrize(
+    'override, named',
+    [
+        ('MEMORY.PREDICT_RESIDUAL True', r'MEMORY\.PREDICT_RESIDUAL=True'),
+        ('MEMORY.USE_SPARSE True', r'MEMORY\.USE_SPARSE=True'),
+        ('MEMORY.AVERAGE_DIM 1', r'MEMORY\.AVERAGE_DIM=1'),
+        ('CONTRASTIVE.T 0', r'CONTRASTIVE\.T=0'),
+    ],
+)
 def test_settings_without_a_counterpart_are_refused(override, named):
     settings = official.yaml.safe_dump(official.released_settings('', [override]))
     with pytest.raises(CheckpointError, match=named):
         convert_official(dict(model_state=official_weights(build()), cfg=settings), 'fgkvmempred')
 
 
-@pytest.mark.parametrize('text, named', [
-    ('!!python/object/apply:os.system ["true"]', 'no plain YAML'),
-    ('a: [1', 'no plain YAML'), ('just words', 'holds a str')])
+@pytest.mark.parametrize(
+    'text, named',
+    [
+        ('!!python/object/apply:os.system ["true"]', 'no plain YAML'),
+        ('a: [1', 'no plain YAML'),
+        ('just words', 'holds a str'),
+    ],
+)
 def test_settings_are_data(text, named):
     with pytest.raises(CheckpointError, match=named):
         adapter.settings_of(dict(cfg=text))
@@ -280,12 +374,24 @@ def test_wrong_targets_and_origins():
 
 
 def test_through_the_command(tmp_path):
-    source = official.save_official(official_weights(build(classes=5)), tmp_path / 'a.pyth',
-                                    SETTINGS)
+    source = official.save_official(
+        official_weights(build(classes=5)), tmp_path / 'a.pyth', SETTINGS
+    )
     done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / 'convert_checkpoint.py'), str(source),
-         str(tmp_path / 'b.pth'), '--from', 'fgkvmempred', '--to', 'classifier'],
-        capture_output=True, text=True, cwd=ROOT)
+        [
+            sys.executable,
+            str(ROOT / 'tools' / 'convert_checkpoint.py'),
+            str(source),
+            str(tmp_path / 'b.pth'),
+            '--from',
+            'fgkvmempred',
+            '--to',
+            'classifier',
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     assert done.returncode == 0, done.stderr
     assert 's2.pathway0_res0.branch2.a_bn.weight -> backbone.layer1.0.bn1.weight' in done.stdout
     assert 'classifier with VideoResNet-18 (r3d)' in done.stdout

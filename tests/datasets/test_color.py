@@ -1,4 +1,5 @@
 """Colour transforms against a slow, plain float twin, and their draws."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -40,8 +41,9 @@ def hue_twin(img: np.ndarray, turns: float) -> np.ndarray:
     value, low = img.max(-1), img.min(-1)
     chroma = value - low
     safe = np.where(chroma == 0, 1, chroma)
-    hue = np.where(value == r, (g - b) / safe,
-                   np.where(value == g, 2 + (b - r) / safe, 4 + (r - g) / safe))
+    hue = np.where(
+        value == r, (g - b) / safe, np.where(value == g, 2 + (b - r) / safe, 4 + (r - g) / safe)
+    )
     hue = np.where(chroma == 0, 0, hue) + 6 * turns
     out = []
     for offset in (5, 3, 1):  # red, green, blue
@@ -54,7 +56,8 @@ TWINS = dict(
     brightness=lambda img, f: f * img,
     contrast=lambda img, f: f * img + (1 - f) * np.floor(np.rint(img @ WEIGHTS).mean() + 0.5),
     saturation=lambda img, f: f * img + (1 - f) * (img @ WEIGHTS)[..., None],
-    hue=hue_twin)
+    hue=hue_twin,
+)
 
 
 def jitter_twin(img: np.ndarray, steps, rounded: bool) -> np.ndarray:
@@ -70,8 +73,10 @@ def drawn_steps(seed: int):
     """What the transform draws for one frame, read off its own global generator."""
     record = []
     jitter = VideoColorJitter()
-    spies = {name: (lambda img, amount, name=name: record.append((name, amount)) or img)
-             for name in color.ADJUST}
+    spies = {
+        name: (lambda img, amount, name=name: record.append((name, amount)) or img)
+        for name in color.ADJUST
+    }
     np.random.seed(seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(color, 'ADJUST', spies)
@@ -124,9 +129,14 @@ def test_hue_turns_are_of_the_whole_wheel():
     assert (color.adjust_hue(red, 0.5) == (10, 200, 200)).all()
 
 
-@pytest.mark.parametrize('name,enhance', [('brightness', ImageEnhance.Brightness),
-                                          ('contrast', ImageEnhance.Contrast),
-                                          ('saturation', ImageEnhance.Color)])
+@pytest.mark.parametrize(
+    'name,enhance',
+    [
+        ('brightness', ImageEnhance.Brightness),
+        ('contrast', ImageEnhance.Contrast),
+        ('saturation', ImageEnhance.Color),
+    ],
+)
 @pytest.mark.parametrize('factor', [0.0, 0.5, 1.0, 1.5])
 def test_single_operations_are_pils(name, enhance, factor):
     """PIL cuts off where we round: at most one step apart."""
@@ -139,8 +149,12 @@ def test_single_operations_are_pils(name, enhance, factor):
 # -- draws --------------------------------------------------------------------------------------
 def test_ranges_of_the_draws():
     steps = [drawn_steps(seed) for seed in range(400)]
-    for name, low, high in [('brightness', 0.5, 1.5), ('contrast', 0.5, 1.5),
-                            ('saturation', 0.5, 1.5), ('hue', -0.25, 0.25)]:
+    for name, low, high in [
+        ('brightness', 0.5, 1.5),
+        ('contrast', 0.5, 1.5),
+        ('saturation', 0.5, 1.5),
+        ('hue', -0.25, 0.25),
+    ]:
         values = np.array([dict(s)[name] for s in steps])
         assert values.min() >= low and values.max() <= high
         span = high - low
@@ -154,8 +168,9 @@ def test_wide_factors_do_not_go_below_zero():
     assert VideoColorJitter(brightness=3).ranges['brightness'] == (0.0, 4.0)
 
 
-@pytest.mark.parametrize('make', [VideoColorJitter, lambda **kw: VideoRandomGray(
-    p=1.0, mode='channel', **kw)])
+@pytest.mark.parametrize(
+    'make', [VideoColorJitter, lambda **kw: VideoRandomGray(p=1.0, mode='channel', **kw)]
+)
 def test_frame_draws_differ_and_clip_draws_do_not(make):
     img = frame('smooth')
     frames = apply(make(consistent='frame'), [img] * 12, 0)
@@ -169,7 +184,7 @@ def test_clip_draws_are_per_clip_of_a_sample():
     out = apply(VideoColorJitter(consistent='clip'), [img] * 12, 0, clip_len=4, num_clips=3)
     looks = [f.tobytes() for f in out]
     assert len(set(looks)) == 3
-    assert all(len(set(looks[i:i + 4])) == 1 for i in (0, 4, 8))
+    assert all(len(set(looks[i : i + 4])) == 1 for i in (0, 4, 8))
 
 
 @pytest.mark.parametrize('consistent,unit', [('frame', 1), ('clip', 4)])
@@ -192,7 +207,7 @@ def test_grey_modes():
     assert np.abs(grey - (img @ WEIGHTS)[..., None]).max() <= 0.51
     seen = set()
     for out in apply(VideoRandomGray(p=1.0, mode='channel'), [img] * 40, 0):
-        match = [c for c in range(3) if (out == img[..., c:c + 1]).all()]
+        match = [c for c in range(3) if (out == img[..., c : c + 1]).all()]
         assert len(match) == 1
         seen.add(match[0])
     assert seen == {0, 1, 2}
@@ -201,8 +216,10 @@ def test_grey_modes():
 def test_same_seed_same_result_and_input_untouched():
     img = frame('smooth')
     before = img.copy()
-    pipeline = [TRANSFORMS.build(dict(type='VideoRandomGray')),
-                TRANSFORMS.build(dict(type='VideoColorJitter'))]
+    pipeline = [
+        TRANSFORMS.build(dict(type='VideoRandomGray')),
+        TRANSFORMS.build(dict(type='VideoColorJitter')),
+    ]
     runs = []
     for _ in range(2):
         np.random.seed(5)
@@ -216,17 +233,20 @@ def test_same_seed_same_result_and_input_untouched():
 
 
 # -- wrong values -------------------------------------------------------------------------------
-@pytest.mark.parametrize('make,kwargs,words', [
-    (VideoColorJitter, dict(brightness=-0.1), 'brightness is one number at least 0'),
-    (VideoColorJitter, dict(contrast='0.5'), 'contrast'),
-    (VideoColorJitter, dict(saturation=(0.5, 1.5)), 'saturation'),
-    (VideoColorJitter, dict(hue=0.6), r'hue is one number in \[0, 0.5\]'),
-    (VideoColorJitter, dict(hue=float('nan')), 'hue'),
-    (VideoColorJitter, dict(p=1.5), 'probability'),
-    (VideoColorJitter, dict(consistent='video'), 'consistent'),
-    (VideoRandomGray, dict(p=-1), 'probability'),
-    (VideoRandomGray, dict(mode='lightness'), 'mode'),
-])
+@pytest.mark.parametrize(
+    'make,kwargs,words',
+    [
+        (VideoColorJitter, dict(brightness=-0.1), 'brightness is one number at least 0'),
+        (VideoColorJitter, dict(contrast='0.5'), 'contrast'),
+        (VideoColorJitter, dict(saturation=(0.5, 1.5)), 'saturation'),
+        (VideoColorJitter, dict(hue=0.6), r'hue is one number in \[0, 0.5\]'),
+        (VideoColorJitter, dict(hue=float('nan')), 'hue'),
+        (VideoColorJitter, dict(p=1.5), 'probability'),
+        (VideoColorJitter, dict(consistent='video'), 'consistent'),
+        (VideoRandomGray, dict(p=-1), 'probability'),
+        (VideoRandomGray, dict(mode='lightness'), 'mode'),
+    ],
+)
 def test_wrong_values_are_named_at_construction(make, kwargs, words):
     with pytest.raises(ValueError, match=words) as info:
         make(**kwargs)

@@ -1,4 +1,5 @@
 """The generated videos: real files, the same for a seed, and a class that is motion only."""
+
 from __future__ import annotations
 
 import json
@@ -26,8 +27,9 @@ def read(path) -> np.ndarray:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes()
-            for p in sorted(folder.rglob('*')) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob('*')) if p.is_file()
+    }
 
 
 def test_files_and_lists(tmp_path):
@@ -56,7 +58,12 @@ def test_files_and_lists(tmp_path):
     assert meta['generator_version'] == demo_videos.GENERATOR_VERSION
     assert meta['seed'] == 0 and meta['size'] == [32, 48]
     assert set(p.name for p in (tmp_path / 'set').iterdir()) == {
-        'videos', 'train.txt', 'test.txt', 'classes.txt', 'meta.json'}
+        'videos',
+        'train.txt',
+        'test.txt',
+        'classes.txt',
+        'meta.json',
+    }
 
 
 @pytest.mark.parametrize('codec', ['libx264', 'mpeg4'])
@@ -115,12 +122,22 @@ def test_run_cut_short_is_made_anew_and_foreign_videos_are_left_alone(tmp_path, 
     assert mine.exists()
 
 
-@pytest.mark.parametrize('wrong,words', [
-    (dict(classes=13), 'classes must be 2 to 12'), (dict(classes=1), 'classes must be 2 to 12'),
-    (dict(per_class=0), 'per_class'), (dict(size=(95, 128)), 'even'),
-    (dict(size=(16, 128)), 'at least 32'), (dict(frames=0), 'frames'), (dict(seed=-1), 'seed'),
-    (dict(test_share=1.0), 'test_share'), (dict(per_class=1), 'test_share'),
-    (dict(workers=0), 'workers'), (dict(codec='h265000'), 'no encoder h265000')])
+@pytest.mark.parametrize(
+    'wrong,words',
+    [
+        (dict(classes=13), 'classes must be 2 to 12'),
+        (dict(classes=1), 'classes must be 2 to 12'),
+        (dict(per_class=0), 'per_class'),
+        (dict(size=(95, 128)), 'even'),
+        (dict(size=(16, 128)), 'at least 32'),
+        (dict(frames=0), 'frames'),
+        (dict(seed=-1), 'seed'),
+        (dict(test_share=1.0), 'test_share'),
+        (dict(per_class=1), 'test_share'),
+        (dict(workers=0), 'workers'),
+        (dict(codec='h265000'), 'no encoder h265000'),
+    ],
+)
 def test_wrong_settings(tmp_path, wrong, words):
     with pytest.raises(ValueError, match=words) as info:
         make_demo_videos(tmp_path / 'set', **{**SMALL, **wrong})
@@ -133,16 +150,33 @@ COMMAND = ROOT / 'tools/data/make_demo_videos.py'
 
 def test_command(tmp_path):
     run = subprocess.run(
-        [sys.executable, str(COMMAND), 'set', '--classes', '2', '--per-class', '2', '--size',
-         '32x48', '--frames', '5'], capture_output=True, text=True, cwd=tmp_path,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)))
+        [
+            sys.executable,
+            str(COMMAND),
+            'set',
+            '--classes',
+            '2',
+            '--per-class',
+            '2',
+            '--size',
+            '32x48',
+            '--frames',
+            '5',
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+    )
     assert run.returncode == 0, run.stderr
     assert '4/4 videos' in run.stdout
     assert len(list((tmp_path / 'set/videos').rglob('*.mp4'))) == 4
 
 
-@pytest.mark.parametrize('arguments,words', [
-    (['file'], 'file is a file'), (['set', '--classes', '40'], 'classes must be 2 to 12')])
+@pytest.mark.parametrize(
+    'arguments,words',
+    [(['file'], 'file is a file'), (['set', '--classes', '40'], 'classes must be 2 to 12')],
+)
 def test_command_says_what_is_wrong_in_a_line(tmp_path, monkeypatch, capsys, arguments, words):
     main = runpy.run_path(str(COMMAND))['main']
     (tmp_path / 'file').touch()
@@ -169,8 +203,9 @@ def test_motion_is_smooth_and_goes_on(motion):
     states = demo_videos._object_states(motion, np.random.default_rng(0), 6, np.arange(150) / 30)
     moving = []
     for s in states:
-        track = np.stack([s.dx, s.dy, 0.1 * s.angle, 0.2 * s.zoom, 0.2 * s.stretch, 0.4 * s.spread,
-                          0.4 * s.turn])
+        track = np.stack(
+            [s.dx, s.dy, 0.1 * s.angle, 0.2 * s.zoom, 0.2 * s.stretch, 0.4 * s.spread, 0.4 * s.turn]
+        )
         assert np.abs(np.diff(track, axis=1)).max() < 0.05  # frame heights from frame to frame
         parts = np.array_split(track, 4, axis=1)
         moving.append(min(np.ptp(part, axis=1).max() for part in parts) > 0.02)
@@ -188,7 +223,7 @@ def ridge_accuracy(x, y, x_test, y_test, weight):
 
 
 def knn_accuracy(x, y, x_test, y_test, k=15):
-    distance = (x ** 2).sum(1) - 2 * x_test @ x.T
+    distance = (x**2).sum(1) - 2 * x_test @ x.T
     votes = y[np.argpartition(distance, k, axis=1)[:, :k]]
     return float(np.mean([np.bincount(v).argmax() == t for v, t in zip(votes, y_test)]))
 
@@ -196,8 +231,12 @@ def knn_accuracy(x, y, x_test, y_test, k=15):
 def motion_descriptor(video: np.ndarray) -> np.ndarray:
     """Statistics of the optical flow of a video, blind to what things look like."""
     grey = [cv2.GaussianBlur(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), (0, 0), 1) for f in video]
-    flow = np.stack([cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 2, 9, 2, 5, 1.1, 0)
-                     for a, b in zip(grey[:-1], grey[1:])])
+    flow = np.stack(
+        [
+            cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 2, 9, 2, 5, 1.1, 0)
+            for a, b in zip(grey[:-1], grey[1:])
+        ]
+    )
     (uy, ux), (vy, vx) = (np.gradient(flow[..., c], axis=(1, 2)) for c in (0, 1))
     fields = [flow[..., 0], flow[..., 1], ux + vy, vx - uy, ux - vy]
     size = np.array([np.abs(f).mean() for f in fields])
@@ -245,8 +284,9 @@ def test_single_frames_tell_nothing_and_motion_does(sample):
         return np.concatenate([small(strength, (8, 6)).ravel(), turns])
 
     found = {}
-    for name, change in dict(grey=lambda f: small(grey(f), (16, 12)), edges=edges,
-                             colour=lambda f: small(f, (8, 6))).items():
+    for name, change in dict(
+        grey=lambda f: small(grey(f), (16, 12)), edges=edges, colour=lambda f: small(f, (8, 6))
+    ).items():
         x, x_test = stills(change)
         for weight in (0.1, 1.0):
             found[f'{name} ridge {weight}'] = ridge_accuracy(x, y, x_test, y_test, weight)
@@ -254,6 +294,7 @@ def test_single_frames_tell_nothing_and_motion_does(sample):
     assert max(found.values()) < near_chance, found
     assert abs(np.mean(list(found.values())) - chance) < 0.05, found
 
-    accuracy = ridge_accuracy(motion[~held_out], labels[~held_out], motion[held_out],
-                              labels[held_out], 0.1)
+    accuracy = ridge_accuracy(
+        motion[~held_out], labels[~held_out], motion[held_out], labels[held_out], 0.1
+    )
     assert accuracy > 0.5, accuracy

@@ -13,9 +13,10 @@ from mmssl_video.datasets.errors import BadVideoError, ShortVideoError
 from mmssl_video.datasets.transforms.failure import LabelSteps, SampleFailureWindow, label_spans
 
 
-def results(total=120, failure=2.0, fps=25.):
-    return dict(filename='v.mp4', name='v.mp4', total_frames=total, avg_fps=fps,
-                failure_time=failure)
+def results(total=120, failure=2.0, fps=25.0):
+    return dict(
+        filename='v.mp4', name='v.mp4', total_frames=total, avg_fps=fps, failure_time=failure
+    )
 
 
 def steps(window, total=120, failure=2.0, num_blocks=4):
@@ -30,8 +31,14 @@ def steps(window, total=120, failure=2.0, num_blocks=4):
 def test_labels_of_spans():
     """Frames 10..14 hold 10, 12.5 and 14.9; 15 belongs to the next piece."""
     starts = np.array([0, 5, 10, 15])
-    for failure, wanted in ((10, [0, 0, 1, 2]), (12.5, [0, 0, 1, 2]), (14.9, [0, 0, 1, 2]),
-                            (15, [0, 0, 0, 1]), (0, [1, 2, 2, 2]), (20, [0, 0, 0, 0])):
+    for failure, wanted in (
+        (10, [0, 0, 1, 2]),
+        (12.5, [0, 0, 1, 2]),
+        (14.9, [0, 0, 1, 2]),
+        (15, [0, 0, 0, 1]),
+        (0, [1, 2, 2, 2]),
+        (20, [0, 0, 0, 0]),
+    ):
         assert label_spans(starts, 5, failure).tolist() == wanted
 
 
@@ -88,7 +95,7 @@ def test_all_starts_are_drawn_and_alike():
     for kind in (inside, [s for s in range(33) if s not in inside]):
         assert sum(count[s] for s in kind) == pytest.approx(3000, abs=200)
         expected = 3000 / len(kind)
-        assert all(abs(count[s] - expected) < 5 * expected ** 0.5 for s in kind)
+        assert all(abs(count[s] - expected) < 5 * expected**0.5 for s in kind)
 
 
 def test_where_one_kind_of_start_is_missing_the_other_is_drawn():
@@ -120,12 +127,16 @@ def test_class_frequencies_with_and_without_oversampling():
     assert weighted / weighted.sum() == pytest.approx([1 / 3] * 3, abs=0.02)
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(short='loop'), "short='loop' would show frames before the failure again"),
-    (dict(num_blocks=3), 'divide num_frames=40, got 3'), (dict(num_blocks=1), 'at least 2'),
-    (dict(failure_probability=1.5), r'lies in \[0, 1\], got 1.5'),
-    (dict(failure_probability=0.5, mode='sliding'), "for mode='random'"),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(short='loop'), "short='loop' would show frames before the failure again"),
+        (dict(num_blocks=3), 'divide num_frames=40, got 3'),
+        (dict(num_blocks=1), 'at least 2'),
+        (dict(failure_probability=1.5), r'lies in \[0, 1\], got 1.5'),
+        (dict(failure_probability=0.5, mode='sliding'), "for mode='random'"),
+    ],
+)
 def test_settings_that_make_no_sense(arguments, message):
     with pytest.raises(ValueError, match=message):
         SampleFailureWindow(**arguments)
@@ -134,7 +145,7 @@ def test_settings_that_make_no_sense(arguments, message):
 def test_what_a_video_may_lack():
     window = SampleFailureWindow(8, 1, 4, failure_probability=1)
     with pytest.raises(BadVideoError, match='ends after 4.80 s, before its failure at 5 s'):
-        window.transform(results(failure=5.))
+        window.transform(results(failure=5.0))
     with pytest.raises(ValueError, match='names no frame rate'):
         window.transform(results(fps=0))
     with pytest.raises(ValueError, match='use OopsDataset'):
@@ -145,8 +156,14 @@ def test_what_a_video_may_lack():
 
 PIPELINE = [
     dict(type='VideoInit'),
-    dict(type='SampleFailureWindow', num_frames=8, stride=2, num_blocks=4, mode='sliding',
-         step_frames=8),
+    dict(
+        type='SampleFailureWindow',
+        num_frames=8,
+        stride=2,
+        num_blocks=4,
+        mode='sliding',
+        step_frames=8,
+    ),
     dict(type='DecodeFrames'),
     dict(type='SplitBlocks', num_blocks=4),
     dict(type='LabelSteps'),
@@ -157,9 +174,16 @@ PIPELINE = [
 
 def dataset(folder, text, **kwargs):
     (folder / 'list.txt').write_text(text)
-    return DATASETS.build(dict(
-        type='OopsDataset', ann_file=str(folder / 'list.txt'), pipeline=PIPELINE, test_mode=True,
-        data_prefix=dict(video=str(folder)), **kwargs))
+    return DATASETS.build(
+        dict(
+            type='OopsDataset',
+            ann_file=str(folder / 'list.txt'),
+            pipeline=PIPELINE,
+            test_mode=True,
+            data_prefix=dict(video=str(folder)),
+            **kwargs,
+        )
+    )
 
 
 def test_a_real_video_from_the_list_to_labelled_blocks(tmp_path):
@@ -191,17 +215,29 @@ SMALL = dict(classes=2, per_class=3, size=(32, 48), frames=20, fps=10, test_shar
 def test_demo_videos_with_failures(tmp_path):
     assert make_demo_videos(tmp_path, failures=True, **SMALL)
     assert not make_demo_videos(tmp_path, failures=True, **SMALL)
-    lines = [line for name in ('train', 'test')
-             for line in (tmp_path / f'{name}.txt').read_text().splitlines()]
+    lines = [
+        line
+        for name in ('train', 'test')
+        for line in (tmp_path / f'{name}.txt').read_text().splitlines()
+    ]
     times = [float(line.rsplit(' ', 1)[1]) for line in lines]
     assert len(lines) == 6 and all(0.5 <= time <= 1.5 for time in times)
     assert len(set(times)) == 6
     assert json.loads((tmp_path / 'meta.json').read_text())['failures'] is True
-    videos = DATASETS.build(dict(
-        type='OopsDataset', ann_file=str(tmp_path / 'train.txt'), test_mode=True,
-        pipeline=[dict(step, step_frames=2, num_frames=4, num_blocks=4, stride=1)
-                  if step['type'] == 'SampleFailureWindow' else step for step in PIPELINE],
-        data_prefix=dict(video=str(tmp_path / 'videos'))))
+    videos = DATASETS.build(
+        dict(
+            type='OopsDataset',
+            ann_file=str(tmp_path / 'train.txt'),
+            test_mode=True,
+            pipeline=[
+                dict(step, step_frames=2, num_frames=4, num_blocks=4, stride=1)
+                if step['type'] == 'SampleFailureWindow'
+                else step
+                for step in PIPELINE
+            ],
+            data_prefix=dict(video=str(tmp_path / 'videos')),
+        )
+    )
     for sample in videos:
         assert sorted(set(sample['data_samples'].gt_label.tolist())) == [0, 1, 2]
     with pytest.raises(FileExistsError, match='another failures'):
@@ -217,5 +253,6 @@ def test_a_failure_changes_nothing_before_it_and_much_after():
     differences = np.abs(plain[21:].astype(int) - failing[21:]).mean((1, 2, 3))
     assert differences.min() > 0 and differences[5:].min() > 5
     rest = failing[-8:].astype(int)  # on the ground: only the camera moves
-    assert np.abs(np.diff(rest, axis=0)).mean() < np.abs(np.diff(plain[:8].astype(int), axis=0)
-                                                         ).mean()
+    assert (
+        np.abs(np.diff(rest, axis=0)).mean() < np.abs(np.diff(plain[:8].astype(int), axis=0)).mean()
+    )

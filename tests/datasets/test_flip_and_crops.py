@@ -13,9 +13,14 @@ def frames(count, height=24, width=32, seed=0):
 
 
 def sample(imgs, clip_len=None, num_clips=1, modality='RGB'):
-    return dict(imgs=[img.copy() for img in imgs], modality=modality, num_clips=num_clips,
-                clip_len=clip_len or len(imgs) // num_clips, img_shape=imgs[0].shape[:2],
-                original_shape=imgs[0].shape[:2])
+    return dict(
+        imgs=[img.copy() for img in imgs],
+        modality=modality,
+        num_clips=num_clips,
+        clip_len=clip_len or len(imgs) // num_clips,
+        img_shape=imgs[0].shape[:2],
+        original_shape=imgs[0].shape[:2],
+    )
 
 
 def run(cfg, results):
@@ -24,6 +29,7 @@ def run(cfg, results):
 
 # ------------------------------------------------------------------------------ flips
 
+
 @pytest.mark.parametrize('seed', range(4))
 def test_flip_of_rgb_is_that_of_mmaction2_draw_for_draw(seed):
     outcomes = []
@@ -31,8 +37,9 @@ def test_flip_of_rgb_is_that_of_mmaction2_draw_for_draw(seed):
         np.random.seed(seed)
         for _ in range(8):
             out = run(dict(type=kind, flip_ratio=0.6), sample(frames(3)))
-            outcomes.append((bool(out['flip']), out['flip_direction'],
-                             np.stack(out['imgs']).tobytes()))
+            outcomes.append(
+                (bool(out['flip']), out['flip_direction'], np.stack(out['imgs']).tobytes())
+            )
     assert outcomes[:8] == outcomes[8:]
     assert len({flip for flip, *_ in outcomes}) == 2
 
@@ -76,9 +83,10 @@ def test_flip_ratio_is_a_probability():
 
 # ------------------------------------------------------------------------------ crops
 
+
 def as_set(imgs, clip):
     """The clips as a multiset, whatever the order of the crops."""
-    return sorted(np.stack(imgs[i:i + clip]).tobytes() for i in range(0, len(imgs), clip))
+    return sorted(np.stack(imgs[i : i + clip]).tobytes() for i in range(0, len(imgs), clip))
 
 
 @pytest.mark.parametrize('height, width', [(24, 32), (32, 24), (24, 24)])
@@ -105,8 +113,13 @@ def test_center_is_that_of_mmaction2_and_corners_reach_the_edge():
     theirs = run(dict(type='CenterCrop', crop_size=(20, 16)), sample(imgs))
     assert as_set(ours['imgs'], 2) == as_set(theirs['imgs'], 2)
     five = run(dict(type='MultiCrop', crop_size=(20, 16), crops='five'), sample(imgs))
-    assert five['crop_bbox'].tolist() == [[6, 4, 26, 20], [0, 0, 20, 16], [13, 0, 33, 16],
-                                          [0, 9, 20, 25], [13, 9, 33, 25]]
+    assert five['crop_bbox'].tolist() == [
+        [6, 4, 26, 20],
+        [0, 0, 20, 16],
+        [13, 0, 33, 16],
+        [0, 9, 20, 25],
+        [13, 9, 33, 25],
+    ]
     for i, (left, top, right, bottom) in enumerate(five['crop_bbox']):
         for t in range(2):
             assert np.array_equal(five['imgs'][2 * i + t], imgs[t][top:bottom, left:right])
@@ -114,8 +127,9 @@ def test_center_is_that_of_mmaction2_and_corners_reach_the_edge():
 
 def test_mirror_images_of_flow_negate_u():
     imgs = frames(3)
-    out = run(dict(type='MultiCrop', crop_size=16, crops='five', flip=True),
-              sample(imgs, modality='Flow'))
+    out = run(
+        dict(type='MultiCrop', crop_size=16, crops='five', flip=True), sample(imgs, modality='Flow')
+    )
     assert out['flip'].tolist() == [False] * 5 + [True] * 5
     for plain, flipped in zip(out['imgs'][:15], out['imgs'][15:]):
         assert np.array_equal(flipped[..., 0], 255 - plain[:, ::-1, 0])
@@ -130,9 +144,12 @@ def test_order_is_crops_then_windows_then_blocks():
         y, x = np.mgrid[:24, :32]
         imgs.append(np.stack([np.full_like(x, number), y, x], -1).astype(np.uint8))
     results = sample(imgs, clip_len=blocks * length, num_clips=windows)
-    for cfg in (dict(type='MultiCrop', crop_size=16, crops='five', flip=True),
-                dict(type='SplitBlocks', num_blocks=blocks),
-                dict(type='FormatShape', input_format='NCTHW'), dict(type='PackActionInputs')):
+    for cfg in (
+        dict(type='MultiCrop', crop_size=16, crops='five', flip=True),
+        dict(type='SplitBlocks', num_blocks=blocks),
+        dict(type='FormatShape', input_format='NCTHW'),
+        dict(type='PackActionInputs'),
+    ):
         results = run(cfg, results)
     inputs = results['inputs']
     assert inputs.shape == (crops * windows * blocks, 3, length, 16, 16)
@@ -140,7 +157,7 @@ def test_order_is_crops_then_windows_then_blocks():
     corners = [(8, 4), (0, 0), (16, 0), (0, 8), (16, 8)]
     for c in range(crops):
         left, top = corners[c % 5]
-        columns = np.arange(left, left + 16)[::-1 if c >= 5 else 1]
+        columns = np.arange(left, left + 16)[:: -1 if c >= 5 else 1]
         for w in range(windows):
             for b in range(blocks):
                 for t in range(length):
@@ -157,10 +174,14 @@ def test_crops_are_copies():
     assert np.array_equal(out['imgs'][1], before)
 
 
-@pytest.mark.parametrize('arguments, words', [
-    (dict(crop_size=16, crops='ten'), 'crops must be one of'),
-    (dict(crop_size=0), 'crop_size is a whole number'),
-    (dict(crop_size=(1, 2, 3)), 'crop_size is a whole number')])
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (dict(crop_size=16, crops='ten'), 'crops must be one of'),
+        (dict(crop_size=0), 'crop_size is a whole number'),
+        (dict(crop_size=(1, 2, 3)), 'crop_size is a whole number'),
+    ],
+)
 def test_wrong_arguments(arguments, words):
     with pytest.raises(ValueError, match=words):
         TRANSFORMS.build(dict(type='MultiCrop', **arguments))

@@ -30,6 +30,7 @@ INNER = np.s_[:, 12:-12, 12:-12]  # away from the borders, where the picture com
 
 # ------------------------------------------------------------------------------ what is measured
 
+
 @pytest.mark.parametrize('move', [(2, -1), (-3, 0), (0, 4)])
 def test_flow_of_a_moving_texture_is_its_displacement(move):
     flows = np.stack(list(flow_between(moving_frames(4, move))))
@@ -64,8 +65,9 @@ def test_mirrored_video_has_mirrored_flow_with_u_negated():
     """What ``VideoFlip`` assumes."""
     frames = moving_frames(4, (2, 1))
     flows = np.stack(list(flow_between(frames))).astype(int)
-    mirrored = np.stack(list(flow_between([np.ascontiguousarray(frame[:, ::-1])
-                                           for frame in frames]))).astype(int)[:, :, ::-1]
+    mirrored = np.stack(
+        list(flow_between([np.ascontiguousarray(frame[:, ::-1]) for frame in frames]))
+    ).astype(int)[:, :, ::-1]
     assert np.abs(mirrored[..., 0] - (255 - flows[..., 0]))[INNER].mean() < 1
     assert np.abs(mirrored[..., 1] - flows[..., 1])[INNER].mean() < 1
     assert np.abs(mirrored[..., 0] - flows[..., 0])[INNER].mean() > 20
@@ -75,7 +77,7 @@ def test_a_pair_does_not_depend_on_those_before_it():
     frames = moving_frames(4, (2, 1))
     together = list(flow_between(frames))
     for t, flow in enumerate(together):
-        first, second = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames[t:t + 2])
+        first, second = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames[t : t + 2])
         assert np.array_equal(flow, to_bytes(tvl1().calc(first, second, None)))
 
 
@@ -92,10 +94,18 @@ def test_opencv_without_contrib_is_named(monkeypatch, videos, tmp_path):
 
 # ------------------------------------------------------------------------------ reading videos
 
-@pytest.mark.parametrize('name, arguments', [
-    ('a.mp4', {}), ('b.avi', dict(codec='mpeg4', b_frames=2)),
-    ('open.mp4', dict(gop=20, b_frames=3, options={
-        'x264-params': 'open-gop=1:b-adapt=0:scenecut=0'}))])
+
+@pytest.mark.parametrize(
+    'name, arguments',
+    [
+        ('a.mp4', {}),
+        ('b.avi', dict(codec='mpeg4', b_frames=2)),
+        (
+            'open.mp4',
+            dict(gop=20, b_frames=3, options={'x264-params': 'open-gop=1:b-adapt=0:scenecut=0'}),
+        ),
+    ],
+)
 def test_frames_one_after_the_other_are_those_by_number(tmp_path, name, arguments):
     source = VideoSource(write_video(tmp_path / name, numbered_frames(50), **arguments))
     frames = list(source.iter_frames())
@@ -123,6 +133,7 @@ def test_frames_that_cannot_be_decoded_are_missed(tmp_path):
 
 # ------------------------------------------------------------------------------ sets of videos
 
+
 @pytest.fixture(scope='module')
 def videos(tmp_path_factory):
     """Three sound videos, one of a single frame, and two that are none; with a list of all."""
@@ -132,8 +143,15 @@ def videos(tmp_path_factory):
     write_moving_video(root / 'b/still.mp4', 1, size=(32, 48))
     (root / 'b/empty.mp4').write_bytes(b'')
     (root / 'b/text.mp4').write_text('no video')
-    lines = ['a/one.mp4 0', 'a/two é.avi 0', 'b/three 3.mp4 1', 'b/still.mp4 1', 'b/empty.mp4 1',
-             'b/text.mp4 1', 'b/gone.mp4 1']
+    lines = [
+        'a/one.mp4 0',
+        'a/two é.avi 0',
+        'b/three 3.mp4 1',
+        'b/still.mp4 1',
+        'b/empty.mp4 1',
+        'b/text.mp4 1',
+        'b/gone.mp4 1',
+    ]
     (root.parent / 'list.txt').write_text('\ufeff' + '\r\n'.join(lines) + '\n', encoding='utf-8')
     return root
 
@@ -145,8 +163,14 @@ SOUND = ['a/one.mp4', 'a/two é.avi', 'b/three 3.mp4']
 def test_a_list_with_bad_videos(videos, tmp_path, kind, workers):
     names, root = find_videos([videos.parent / 'list.txt'], videos)
     seen = []
-    report = extract_flow(names, root, tmp_path / 'out', kind, workers, progress=lambda report:
-                          seen.append(report.made + report.there + len(report.bad)))
+    report = extract_flow(
+        names,
+        root,
+        tmp_path / 'out',
+        kind,
+        workers,
+        progress=lambda report: seen.append(report.made + report.there + len(report.bad)),
+    )
     assert (report.total, report.made, report.there, report.flows) == (7, 3, 0, 12)
     assert seen == list(range(1, 8))
     assert set(report.bad) == set(names) - set(SOUND)
@@ -191,8 +215,11 @@ def test_whole_flow_is_kept_and_the_rest_is_made(videos, tmp_path):
 
 def test_flow_of_other_settings_is_not_mixed_in(videos, tmp_path):
     extract_flow(SOUND[:1], videos, tmp_path)
-    with pytest.raises(ValueError, match='one.mp4.flow.mp4: the flow that is there was made with '
-                                         'bound 20 instead of 10, resize 0 instead of 24: give'):
+    with pytest.raises(
+        ValueError,
+        match='one.mp4.flow.mp4: the flow that is there was made with '
+        'bound 20 instead of 10, resize 0 instead of 24: give',
+    ):
         extract_flow(SOUND, videos, tmp_path, bound=10, resize=24)
     assert len(list(tmp_path.rglob('*.flow.mp4'))) == 1
     report = extract_flow(SOUND, videos, tmp_path, bound=10, resize=24, overwrite=True)
@@ -230,13 +257,21 @@ def test_a_video_that_ends_early_leaves_no_flow(videos, tmp_path):
     assert extract_video(tmp_path / 'one.mp4', tmp_path / 'one.mp4.flow.mp4') == -1
 
 
-@pytest.mark.parametrize('arguments, error, words', [
-    (dict(names=[]), ValueError, 'no videos to extract flow from'),
-    (dict(names=['x.mp4', 'y.mp4']), FileNotFoundError, 'none of the 2 videos is there.*--root'),
-    (dict(kind='png'), ValueError, "format must be one of .*'png'"),
-    (dict(workers=0), ValueError, 'workers must be at least 1'),
-    (dict(step=0), ValueError, 'step must be at least 1'),
-    (dict(resize=-1), ValueError, 'resize must be at least 0')])
+@pytest.mark.parametrize(
+    'arguments, error, words',
+    [
+        (dict(names=[]), ValueError, 'no videos to extract flow from'),
+        (
+            dict(names=['x.mp4', 'y.mp4']),
+            FileNotFoundError,
+            'none of the 2 videos is there.*--root',
+        ),
+        (dict(kind='png'), ValueError, "format must be one of .*'png'"),
+        (dict(workers=0), ValueError, 'workers must be at least 1'),
+        (dict(step=0), ValueError, 'step must be at least 1'),
+        (dict(resize=-1), ValueError, 'resize must be at least 0'),
+    ],
+)
 def test_wrong_settings(videos, tmp_path, arguments, error, words):
     arguments = dict(dict(names=SOUND, root=videos, out=tmp_path / 'out'), **arguments)
     with pytest.raises(error, match=words):
@@ -245,6 +280,7 @@ def test_wrong_settings(videos, tmp_path, arguments, error, words):
 
 
 # ------------------------------------------------------------------------------ lists and folders
+
 
 def test_videos_of_lists_and_folders(videos, tmp_path):
     everything = sorted([*SOUND, 'b/empty.mp4', 'b/still.mp4', 'b/text.mp4'])
@@ -255,8 +291,11 @@ def test_videos_of_lists_and_folders(videos, tmp_path):
     assert sorted(listed) == sorted([*everything, 'b/gone.mp4'])
     times = tmp_path / 'times.txt'  # Oops: seconds, and a list without labels
     times.write_text('a/one.mp4 3.25\nb/three 3.mp4\na/two é.avi -1\n\n')
-    assert find_videos([times, videos / 'a'], videos)[0] == ['a/one.mp4', 'b/three 3.mp4',
-                                                             'a/two é.avi']
+    assert find_videos([times, videos / 'a'], videos)[0] == [
+        'a/one.mp4',
+        'b/three 3.mp4',
+        'a/two é.avi',
+    ]
 
 
 def test_packed_flow_in_a_folder_of_videos_is_no_video(videos, tmp_path):
@@ -269,11 +308,12 @@ def test_packed_flow_in_a_folder_of_videos_is_no_video(videos, tmp_path):
 def test_wrong_sources(videos, tmp_path):
     (tmp_path / 'binary.txt').write_bytes(b'\xff\xfe')
     for sources, root, error, words in (
-            ([videos.parent / 'list.txt'], None, ValueError, '--root is needed'),
-            ([videos / 'a', videos / 'b'], None, ValueError, '--root is needed'),
-            ([videos], videos / 'a', ValueError, 'does not lie in --root'),
-            ([tmp_path / 'none.txt'], videos, FileNotFoundError, 'no list or folder'),
-            ([videos.parent / 'list.txt'], tmp_path / 'none', FileNotFoundError, 'is not there'),
-            ([tmp_path / 'binary.txt'], videos, ValueError, 'not UTF-8')):
+        ([videos.parent / 'list.txt'], None, ValueError, '--root is needed'),
+        ([videos / 'a', videos / 'b'], None, ValueError, '--root is needed'),
+        ([videos], videos / 'a', ValueError, 'does not lie in --root'),
+        ([tmp_path / 'none.txt'], videos, FileNotFoundError, 'no list or folder'),
+        ([videos.parent / 'list.txt'], tmp_path / 'none', FileNotFoundError, 'is not there'),
+        ([tmp_path / 'binary.txt'], videos, ValueError, 'not UTF-8'),
+    ):
         with pytest.raises(error, match=words):
             find_videos(sources, root)

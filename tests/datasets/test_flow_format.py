@@ -31,8 +31,9 @@ def fields(count=7, height=45, width=61):
     rng = np.random.default_rng(0)
     out = []
     for _ in range(count):
-        flow = cv2.resize(rng.normal(0, 4, (5, 6, 2)), (width, height),
-                          interpolation=cv2.INTER_CUBIC)
+        flow = cv2.resize(
+            rng.normal(0, 4, (5, 6, 2)), (width, height), interpolation=cv2.INTER_CUBIC
+        )
         flow[10:30, 20:40] += rng.uniform(-8, 8, 2)
         out.append(to_bytes(flow + rng.normal(0, 0.05, flow.shape)))
     return np.stack(out)
@@ -134,6 +135,7 @@ def test_writing_that_fails_leaves_nothing(written, tmp_path):
 
 # ------------------------------------------------------------------------------ what is refused
 
+
 def test_videos_and_flow_are_not_mixed_up(written, tmp_path):
     kind, path, *_ = written
     video = write_video(tmp_path / 'b.flow.mp4', numbered_frames(8))
@@ -182,8 +184,11 @@ def test_folders_that_are_no_flow(tmp_path):
     assert open_flow(folder).is_whole()
     meta = json.loads((folder / 'meta.json').read_text())
     assert (meta['count'], meta['frames'], meta['fps'], meta['bound']) == (7, 8, 25, 20)
-    for change, words in ((dict(version=2), 'version 2'), (dict(height=None), 'TypeError'),
-                          (dict(format='photos'), 'photos')):
+    for change, words in (
+        (dict(version=2), 'version 2'),
+        (dict(height=None), 'TypeError'),
+        (dict(format='photos'), 'photos'),
+    ):
         other = tmp_path / 'other.flow'
         shutil.copytree(folder, other)
         (other / 'meta.json').write_text(json.dumps({**meta, **change}))

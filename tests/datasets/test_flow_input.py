@@ -25,14 +25,25 @@ from mmssl_video.datasets.transforms import FlowFolder, FlowVideo
 
 MOVES = {'right.mp4': (2, 0), 'up/left é.avi': (-2, -1)}
 LINES = [f'{name} {label}' for label, name in enumerate(MOVES)]
-READ = [dict(type='VideoInit'), dict(type='SampleWindow', num_frames=4, stride=2, mode='center'),
-        dict(type='DecodeFrames')]
-PACK = [dict(type='SplitBlocks', num_blocks=2), dict(type='FormatShape', input_format='NCTHW'),
-        dict(type='PackActionInputs')]
-TRAIN = [*READ[:1], dict(READ[1], mode='random'), READ[2],
-         dict(type='RandomResizedCrop', area_range=(0.5, 1.0)),
-         dict(type='Resize', scale=(24, 24), keep_ratio=False),
-         dict(type='VideoFlip', flip_ratio=0.5), *PACK]
+READ = [
+    dict(type='VideoInit'),
+    dict(type='SampleWindow', num_frames=4, stride=2, mode='center'),
+    dict(type='DecodeFrames'),
+]
+PACK = [
+    dict(type='SplitBlocks', num_blocks=2),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
+TRAIN = [
+    *READ[:1],
+    dict(READ[1], mode='random'),
+    READ[2],
+    dict(type='RandomResizedCrop', area_range=(0.5, 1.0)),
+    dict(type='Resize', scale=(24, 24), keep_ratio=False),
+    dict(type='VideoFlip', flip_ratio=0.5),
+    *PACK,
+]
 
 
 @pytest.fixture(scope='module')
@@ -50,11 +61,24 @@ def folder(tmp_path_factory):
 def make(folder, tmp_path):
     def build(kind='mp4', pipeline=READ, lines=LINES, **arguments):
         (tmp_path / 'list.txt').write_text('\n'.join(lines))
-        arguments = dict(dict(modality='Flow', suffix=dict(mp4='.flow.mp4', jpeg='.flow')[kind],
-                              data_prefix=dict(video=str(folder / kind)), test_mode=True),
-                         **arguments)
-        return DATASETS.build(dict(type='VideoListDataset', ann_file=str(tmp_path / 'list.txt'),
-                                   pipeline=pipeline, **arguments))
+        arguments = dict(
+            dict(
+                modality='Flow',
+                suffix=dict(mp4='.flow.mp4', jpeg='.flow')[kind],
+                data_prefix=dict(video=str(folder / kind)),
+                test_mode=True,
+            ),
+            **arguments,
+        )
+        return DATASETS.build(
+            dict(
+                type='VideoListDataset',
+                ann_file=str(tmp_path / 'list.txt'),
+                pipeline=pipeline,
+                **arguments,
+            )
+        )
+
     return build
 
 
@@ -100,8 +124,11 @@ def test_training_pipeline_with_workers(make, kind):
 def test_a_mirrored_video_gives_the_flipped_sample(make, folder, tmp_path):
     """End to end: TV-L1 of the mirrored video against ``VideoFlip`` of the flow."""
     frames = moving_frames(10, MOVES['right.mp4'], size=(48, 64))
-    write_video(tmp_path / 'v/right.mp4', [np.ascontiguousarray(f[:, ::-1]) for f in frames],
-                options={'crf': '3'})
+    write_video(
+        tmp_path / 'v/right.mp4',
+        [np.ascontiguousarray(f[:, ::-1]) for f in frames],
+        options={'crf': '3'},
+    )
     extract_flow(['right.mp4'], tmp_path / 'v', tmp_path / 'flow')
     mirrored = make(lines=LINES[:1], data_prefix=dict(video=str(tmp_path / 'flow')))[0]['imgs']
     flipped = make(pipeline=[*READ, dict(type='VideoFlip', flip_ratio=1)])[0]['imgs']
@@ -120,8 +147,13 @@ def test_resizing_keeps_displacements(make):
 
 
 def test_crops_windows_and_blocks_of_flow(make):
-    pipeline = [READ[0], dict(type='SampleWindow', num_frames=4, stride=1, mode='sliding'), READ[2],
-                dict(type='MultiCrop', crop_size=32, crops='five', flip=True), *PACK]
+    pipeline = [
+        READ[0],
+        dict(type='SampleWindow', num_frames=4, stride=1, mode='sliding'),
+        READ[2],
+        dict(type='MultiCrop', crop_size=32, crops='five', flip=True),
+        *PACK,
+    ]
     inputs = make(pipeline=pipeline)[0]['inputs']
     assert inputs.shape == (10 * 3 * 2, 3, 2, 32, 32)
     u = inputs.reshape(10, 3, 2, 3, 2, 32, 32)[:, :, :, 0].float()
@@ -142,14 +174,26 @@ def test_readers_are_let_go_after_decoding(make):
 
 # ------------------------------------------------------------------------------ what is refused
 
-@pytest.mark.parametrize('step, words', [
-    (dict(type='Flip', flip_ratio=0.5), 'Flip .*does not negate u .*use VideoFlip'),
-    (dict(type='TenCrop', crop_size=24), "TenCrop .*use MultiCrop with crops='five', flip=True"),
-    (dict(type='VideoColorJitter'), 'VideoColorJitter .*flow has no colours: take it out'),
-    (dict(type='VideoRandomGray'), 'VideoRandomGray .*flow has no colours'),
-    (dict(type='ColorJitter'), 'ColorJitter .*flow has no colours'),
-    (dict(type='PerClip', transforms=[dict(type='Resize', scale=(24, 24)), dict(type='Flip')]),
-     'Flip .*use VideoFlip')])
+
+@pytest.mark.parametrize(
+    'step, words',
+    [
+        (dict(type='Flip', flip_ratio=0.5), 'Flip .*does not negate u .*use VideoFlip'),
+        (
+            dict(type='TenCrop', crop_size=24),
+            "TenCrop .*use MultiCrop with crops='five', flip=True",
+        ),
+        (dict(type='VideoColorJitter'), 'VideoColorJitter .*flow has no colours: take it out'),
+        (dict(type='VideoRandomGray'), 'VideoRandomGray .*flow has no colours'),
+        (dict(type='ColorJitter'), 'ColorJitter .*flow has no colours'),
+        (
+            dict(
+                type='PerClip', transforms=[dict(type='Resize', scale=(24, 24)), dict(type='Flip')]
+            ),
+            'Flip .*use VideoFlip',
+        ),
+    ],
+)
 def test_transforms_that_would_be_wrong_are_refused(make, step, words):
     with pytest.raises(ValueError, match=f"is not for modality='Flow'.*|{words}") as error:
         make(pipeline=[*READ, step, *PACK])
@@ -166,11 +210,15 @@ def test_colour_transforms_refuse_flow_by_themselves(kind):
         transform(dict(imgs=imgs, modality='Flow'))
 
 
-@pytest.mark.parametrize('arguments, error, words', [
-    (dict(modality='flow'), ValueError, "modality must be 'RGB' or 'Flow', got 'flow'"),
-    (dict(modality='RGB'), ValueError, "suffix='.flow.mp4' names optical flow: set modality"),
-    (dict(suffix=''), FileNotFoundError, r'extract_flow.py'),
-    (dict(suffix='.flow'), FileNotFoundError, r"right.mp4.flow' \(line 1\)")])
+@pytest.mark.parametrize(
+    'arguments, error, words',
+    [
+        (dict(modality='flow'), ValueError, "modality must be 'RGB' or 'Flow', got 'flow'"),
+        (dict(modality='RGB'), ValueError, "suffix='.flow.mp4' names optical flow: set modality"),
+        (dict(suffix=''), FileNotFoundError, r'extract_flow.py'),
+        (dict(suffix='.flow'), FileNotFoundError, r"right.mp4.flow' \(line 1\)"),
+    ],
+)
 def test_wrong_arguments(make, arguments, error, words):
     with pytest.raises(error, match=words):
         make(**arguments)
@@ -183,8 +231,11 @@ def test_flow_and_videos_mixed_up(make, folder, tmp_path):
     with pytest.raises(TooManyBadVideosError, match='1 of the 2 videos .*is an ordinary video'):
         make(suffix='', data_prefix=videos, test_mode=False)[0]
     with pytest.raises(BadVideoError, match="holds optical flow: read it with modality='Flow'"):
-        make(modality='RGB', suffix='', lines=[f'{line.rsplit(" ", 1)[0]}.flow.mp4 0'
-                                               for line in LINES])[0]
+        make(
+            modality='RGB',
+            suffix='',
+            lines=[f'{line.rsplit(" ", 1)[0]}.flow.mp4 0' for line in LINES],
+        )[0]
     frames = tmp_path / 'frames/right.mp4'
     frames.mkdir(parents=True)  # a folder of frames, as other code keeps them
     (frames / 'img_00001.jpg').write_bytes(b'')
@@ -203,8 +254,9 @@ def test_bad_flow_is_replaced_and_recorded_in_training(make, folder, tmp_path):
             for name in os.listdir(bad):
                 if name.endswith('.jpg'):
                     (bad / name).unlink()
-        dataset = make(kind, TRAIN, test_mode=False, max_bad_share=0.5,
-                       data_prefix=dict(video=str(root)))
+        dataset = make(
+            kind, TRAIN, test_mode=False, max_bad_share=0.5, data_prefix=dict(video=str(root))
+        )
         assert dataset[0]['inputs'].shape == (2, 3, 2, 24, 24)
         [entry] = dataset.bad_videos()
         assert entry.path == str(bad)

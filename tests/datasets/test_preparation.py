@@ -33,10 +33,12 @@ def clip(tmp_path_factory):
     def put(*paths) -> None:
         for path in map(Path, paths):
             if path.suffix not in made:
-                made[path.suffix] = write_video(folder / f'clip{path.suffix}',
-                                                numbered_frames(10, (32, 48)), codec='mpeg4')
+                made[path.suffix] = write_video(
+                    folder / f'clip{path.suffix}', numbered_frames(10, (32, 48)), codec='mpeg4'
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(made[path.suffix], path)
+
     return put
 
 
@@ -50,18 +52,29 @@ def report_of(out) -> dict:
 
 def figures(monkeypatch, dataset, **counts) -> None:
     """Let ``counts`` be the official ones (``train_split1='…'`` for ``train_split1.txt``)."""
-    monkeypatch.setitem(official.OFFICIAL, dataset, {
-        f'{what}.txt' if what.startswith(('train', 'test', 'val')) else what: count
-        for what, count in counts.items()})
+    monkeypatch.setitem(
+        official.OFFICIAL,
+        dataset,
+        {
+            f'{what}.txt' if what.startswith(('train', 'test', 'val')) else what: count
+            for what, count in counts.items()
+        },
+    )
 
 
 def readable(out, list_file, folder='videos') -> int:
     """Number of videos that our dataset reads from a list that was written."""
     classes = out / 'classes.txt'
-    dataset = DATASETS.build(dict(
-        type='VideoListDataset', ann_file=str(out / list_file), test_mode=True,
-        data_prefix=dict(video=str(out / folder)), pipeline=[dict(type='VideoInit')],
-        classes=str(classes) if classes.exists() else None))
+    dataset = DATASETS.build(
+        dict(
+            type='VideoListDataset',
+            ann_file=str(out / list_file),
+            test_mode=True,
+            data_prefix=dict(video=str(out / folder)),
+            pipeline=[dict(type='VideoInit')],
+            classes=str(classes) if classes.exists() else None,
+        )
+    )
     assert all(sample['total_frames'] == 10 for sample in dataset)
     return len(dataset)
 
@@ -69,17 +82,24 @@ def readable(out, list_file, folder='videos') -> int:
 # -- UCF101 -------------------------------------------------------------------------------------
 
 UCF_CLASSES = ['ApplyEyeMakeup', 'BabyCrawling', 'HandstandPushups']
-UCF_COUNTS = dict(classes=3, videos=9, **{
-    f'{side}_split{split}': count for split in (1, 2, 3)
-    for side, count in (('train', 6), ('test', 3))})
+UCF_COUNTS = dict(
+    classes=3,
+    videos=9,
+    **{
+        f'{side}_split{split}': count
+        for split in (1, 2, 3)
+        for side, count in (('train', 6), ('test', 3))
+    },
+)
 
 
 def ucf101(root, clip) -> Path:
     """Three classes of three groups; group g is for testing in split g."""
     lists = root / 'ucfTrainTestlist'
     lists.mkdir(parents=True)
-    (lists / 'classInd.txt').write_text(''.join(
-        f'{number} {name}\r\n' for number, name in enumerate(UCF_CLASSES, 1)))
+    (lists / 'classInd.txt').write_text(
+        ''.join(f'{number} {name}\r\n' for number, name in enumerate(UCF_CLASSES, 1))
+    )
     for split in (1, 2, 3):
         parts = dict(train=[], test=[])
         for number, name in enumerate(UCF_CLASSES, 1):
@@ -89,7 +109,8 @@ def ucf101(root, clip) -> Path:
                 video = f'{name}/v_{spelled}_g{group:02d}_c01.avi'
                 clip(root / 'UCF-101' / video)
                 parts['test' if group == split else 'train'].append(
-                    video if group == split else f'{video} {number}')
+                    video if group == split else f'{video} {number}'
+                )
         for side, part in parts.items():
             (lists / f'{side}list{split:02d}.txt').write_text(''.join(f'{v}\r\n' for v in part))
     return root
@@ -105,7 +126,8 @@ def test_ucf101(tmp_path, clip, monkeypatch):
     assert lines(out / 'test_split2.txt') == [
         'ApplyEyeMakeup/v_ApplyEyeMakeup_g02_c01.avi 0',
         'BabyCrawling/v_BabyCrawling_g02_c01.avi 1',
-        'HandstandPushups/v_HandStandPushups_g02_c01.avi 2']
+        'HandstandPushups/v_HandStandPushups_g02_c01.avi 2',
+    ]
     for split in (1, 2, 3):
         assert readable(out, f'train_split{split}.txt') == 6
         assert readable(out, f'test_split{split}.txt') == 3
@@ -132,15 +154,21 @@ def test_ucf101_wherever_the_parts_lie(tmp_path, clip, monkeypatch, arrange):
 
 def test_count_check_names_what_differs(tmp_path, clip, monkeypatch):
     src, out = ucf101(tmp_path / 'src', clip), tmp_path / 'out'
-    with pytest.raises(ValueError, match=r'not complete \(classes: 3 instead of 101; videos: 9 '
-                                         r'instead of 13320; train_split1.txt: 6 instead of 9537'):
+    with pytest.raises(
+        ValueError,
+        match=r'not complete \(classes: 3 instead of 101; videos: 9 '
+        r'instead of 13320; train_split1.txt: 6 instead of 9537',
+    ):
         prepare('ucf101', src, out, **QUIET)  # against the real figures
     assert not (out / 'train_split1.txt').exists() and not (out / 'videos').exists()
     figures(monkeypatch, 'ucf101', **UCF_COUNTS)
     (src / 'UCF-101/BabyCrawling/v_BabyCrawling_g01_c01.avi').unlink()
     clip(src / 'UCF-101/BabyCrawling/v_BabyCrawling_g07_c01.avi')
-    with pytest.raises(ValueError, match='videos: 8 instead of 9.*1 listed videos are missing, '
-                                         'such as BabyCrawling/v_BabyCrawling_g01_c01.avi'):
+    with pytest.raises(
+        ValueError,
+        match='videos: 8 instead of 9.*1 listed videos are missing, '
+        'such as BabyCrawling/v_BabyCrawling_g01_c01.avi',
+    ):
         prepare('ucf101', src, out, **QUIET)
     prepare('ucf101', src, out, allow_incomplete=True, **QUIET)
     report = report_of(out)
@@ -168,12 +196,17 @@ def test_other_spellings_are_found_and_counted(tmp_path, clip, monkeypatch):
         prepare('ucf101', src, out, **QUIET)
 
 
-@pytest.mark.parametrize('file, text, message', [
-    ('classInd.txt', '1 A\n3 B\n', 'without gaps'), ('classInd.txt', 'A 1\n', 'is not "number'),
-    ('trainlist01.txt', 'BabyCrawling/v_BabyCrawling_g01_c01.avi 1\n', 'line 1.*does not fit'),
-    ('testlist03.txt', '\nSkiing/v_Skiing_g01_c01.avi\n', 'line 2.*does not fit'),
-    ('testlist01.txt', 'BabyCrawling/v_BabyCrawling_g02_c01.avi\n', 'are in both train_split1'),
-    ('testlist01.txt', 'BabyCrawling/v_BabyCrawling_g01_c01.avi\n' * 2, 'twice')])
+@pytest.mark.parametrize(
+    'file, text, message',
+    [
+        ('classInd.txt', '1 A\n3 B\n', 'without gaps'),
+        ('classInd.txt', 'A 1\n', 'is not "number'),
+        ('trainlist01.txt', 'BabyCrawling/v_BabyCrawling_g01_c01.avi 1\n', 'line 1.*does not fit'),
+        ('testlist03.txt', '\nSkiing/v_Skiing_g01_c01.avi\n', 'line 2.*does not fit'),
+        ('testlist01.txt', 'BabyCrawling/v_BabyCrawling_g02_c01.avi\n', 'are in both train_split1'),
+        ('testlist01.txt', 'BabyCrawling/v_BabyCrawling_g01_c01.avi\n' * 2, 'twice'),
+    ],
+)
 def test_damaged_lists_are_refused(tmp_path, clip, file, text, message):
     src = ucf101(tmp_path / 'src', clip)
     (src / 'ucfTrainTestlist' / file).write_text(text)
@@ -181,9 +214,16 @@ def test_damaged_lists_are_refused(tmp_path, clip, file, text, message):
         prepare('ucf101', src, tmp_path / 'out', allow_incomplete=True, **QUIET)
 
 
-@pytest.mark.parametrize('dataset, message', [
-    ('ucf101', 'still packed: UCF101.rar'), ('hmdb51', 'testTrainMulti_7030_splits'),
-    ('kinetics400', 'train.csv'), ('oops', 'transition_times.json'), ('folder', 'no videos')])
+@pytest.mark.parametrize(
+    'dataset, message',
+    [
+        ('ucf101', 'still packed: UCF101.rar'),
+        ('hmdb51', 'testTrainMulti_7030_splits'),
+        ('kinetics400', 'train.csv'),
+        ('oops', 'transition_times.json'),
+        ('folder', 'no videos'),
+    ],
+)
 def test_a_folder_that_holds_something_else(tmp_path, dataset, message):
     (tmp_path / 'src' / 'x').mkdir(parents=True)
     (tmp_path / 'src' / 'UCF101.rar').write_bytes(b'Rar!')
@@ -195,6 +235,7 @@ def test_a_folder_that_holds_something_else(tmp_path, dataset, message):
 
 # -- HMDB51 -------------------------------------------------------------------------------------
 
+
 def hmdb51(root, clip) -> Path:
     """Two classes of five videos: flags rotate, so that one is unused in each split."""
     lists = root / 'testTrainMulti_7030_splits'
@@ -204,15 +245,18 @@ def hmdb51(root, clip) -> Path:
         clip(*(root / 'hmdb51_org' / name / each for each in names))
         for split in (1, 2, 3):
             flags = [1, 1, 2, 0, 1][split:] + [1, 1, 2, 0, 1][:split]
-            (lists / f'{name}_test_split{split}.txt').write_text(''.join(
-                f'{each} {flag} \n' for each, flag in zip(names, flags)))
+            (lists / f'{name}_test_split{split}.txt').write_text(
+                ''.join(f'{each} {flag} \n' for each, flag in zip(names, flags))
+            )
     return root
 
 
 def test_hmdb51(tmp_path, clip, monkeypatch):
     src, out = hmdb51(tmp_path / 'src', clip), tmp_path / 'out'
-    with pytest.raises(ValueError, match='classes without 70 training and 30 test videos in each '
-                                         'split: 2 instead of 0'):
+    with pytest.raises(
+        ValueError,
+        match='classes without 70 training and 30 test videos in each split: 2 instead of 0',
+    ):
         prepare('hmdb51', src, out, **QUIET)
     counts = dict(classes=2, videos=10, train_split1=6, test_split1=2, train_split3=6)
     figures(monkeypatch, 'hmdb51', **counts)
@@ -220,9 +264,12 @@ def test_hmdb51(tmp_path, clip, monkeypatch):
     report = prepare('hmdb51', src / 'hmdb51_org', out, **QUIET)  # lists are beside it
     assert lines(out / 'classes.txt') == ['brush_hair', 'sit']
     assert lines(out / 'test_split1.txt') == [  # flags 1 2 0 1 1
-        'brush_hair/#20_A & B (1)!_brush_hair_1.avi 0', 'sit/#20_A & B (1)!_sit_1.avi 1']
+        'brush_hair/#20_A & B (1)!_brush_hair_1.avi 0',
+        'sit/#20_A & B (1)!_sit_1.avi 1',
+    ]
     assert lines(out / 'train_split2.txt')[:3] == [  # flags 2 0 1 1 1
-        f'brush_hair/#20_A & B (1)!_brush_hair_{i}.avi 0' for i in (2, 3, 4)]
+        f'brush_hair/#20_A & B (1)!_brush_hair_{i}.avi 0' for i in (2, 3, 4)
+    ]
     assert readable(out, 'train_split1.txt') == 6
     assert report['unlisted'] == ['sit/extra.avi']
     (src / 'testTrainMulti_7030_splits' / 'sit_test_split2.txt').write_text('a.avi 3\n')
@@ -235,32 +282,58 @@ def test_hmdb51(tmp_path, clip, monkeypatch):
 
 # -- Kinetics-400 -------------------------------------------------------------------------------
 
-K400 = {'train': [('air drumming', 'aaaaaaaaaa0', 5, 15), ('air drumming', '-bbbbb_bbb1', 0, 10),
-                  ("massaging person's head", 'cccccccccc2', 100, 110)],
-        'val': [("massaging person's head", 'dddddddddd3', 7, 17),
-                ('air drumming', 'eeeeeeeeee4', 33, 43)]}
+K400 = {
+    'train': [
+        ('air drumming', 'aaaaaaaaaa0', 5, 15),
+        ('air drumming', '-bbbbb_bbb1', 0, 10),
+        ("massaging person's head", 'cccccccccc2', 100, 110),
+    ],
+    'val': [
+        ("massaging person's head", 'dddddddddd3', 7, 17),
+        ('air drumming', 'eeeeeeeeee4', 33, 43),
+    ],
+}
 
 
 def k400_csv(folder) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for side, rows in K400.items():
-        (folder / f'{side}.csv').write_text('label,youtube_id,time_start,time_end,split,is_cc\n' + (
-            ''.join(f'"{label}",{name},{start},{end},{side},0\n'
-                    for label, name, start, end in rows)))
+        (folder / f'{side}.csv').write_text(
+            'label,youtube_id,time_start,time_end,split,is_cc\n'
+            + (
+                ''.join(
+                    f'"{label}",{name},{start},{end},{side},0\n' for label, name, start, end in rows
+                )
+            )
+        )
     (folder / 'test.csv').write_text('youtube_id,time_start,time_end,split\nfffffffff5,1,11,test\n')
 
 
 def k400_names(side, pattern) -> list:
-    return [pattern.format(side=side, label=label, under=label.replace(' ', '_'),
-                           clip=f'{name}_{start:06d}_{end:06d}', id=name)
-            for label, name, start, end in K400[side]]
+    return [
+        pattern.format(
+            side=side,
+            label=label,
+            under=label.replace(' ', '_'),
+            clip=f'{name}_{start:06d}_{end:06d}',
+            id=name,
+        )
+        for label, name, start, end in K400[side]
+    ]
 
 
-@pytest.mark.parametrize('pattern, with_csv', [
-    ('{side}/{label}/{clip}.mp4', False), ('videos_{side}/{under}/{clip}.mp4', False),
-    ('videos/{side}/{label}/{clip}.mp4', True), ('{side}/{clip}.mp4', True),
-    ('k400/{side}_256/{under}/{clip}.mkv', True), ('flat/{clip}.mp4', True),
-    ('{side}/{id}.mp4', True)])
+@pytest.mark.parametrize(
+    'pattern, with_csv',
+    [
+        ('{side}/{label}/{clip}.mp4', False),
+        ('videos_{side}/{under}/{clip}.mp4', False),
+        ('videos/{side}/{label}/{clip}.mp4', True),
+        ('{side}/{clip}.mp4', True),
+        ('k400/{side}_256/{under}/{clip}.mkv', True),
+        ('flat/{clip}.mp4', True),
+        ('{side}/{id}.mp4', True),
+    ],
+)
 def test_kinetics_layouts(tmp_path, clip, monkeypatch, pattern, with_csv):
     src, out = tmp_path / 'src', tmp_path / 'out'
     for side in K400:
@@ -270,7 +343,9 @@ def test_kinetics_layouts(tmp_path, clip, monkeypatch, pattern, with_csv):
     figures(monkeypatch, 'kinetics400', classes=2, train=3, val=2)
     report = prepare('kinetics400', src, out, **QUIET)
     assert [name.replace('_', ' ') for name in lines(out / 'classes.txt')] == [
-        'air drumming', "massaging person's head"]
+        'air drumming',
+        "massaging person's head",
+    ]
     assert sorted(int(line.split()[-1]) for line in lines(out / 'train.txt')) == [0, 0, 1]
     assert {line.rsplit(' ', 1)[1] for line in lines(out / 'val.txt') if 'dddd' in line} == {'1'}
     assert readable(out, 'train.txt', 'videos_train') == 3
@@ -305,7 +380,8 @@ def test_kinetics_lists_of_mmaction2(tmp_path, clip):
         names = k400_names(side, '{under}/{clip}.mp4')
         clip(*(src / f'videos_{side}' / name for name in names))
         (src / f'kinetics400_{side}_list_videos.txt').write_text(
-            ''.join(f'{name} {label}\n' for name, label in zip(names, labels)))
+            ''.join(f'{name} {label}\n' for name, label in zip(names, labels))
+        )
     prepare('kinetics400', src, src, **QUIET)  # SRC laid out as OUT would be: nothing to link
     assert lines(src / 'classes.txt') == ["massaging_person's_head", 'air_drumming']
     assert not (src / 'videos_train').is_symlink()
@@ -317,9 +393,14 @@ def test_kinetics_lists_of_mmaction2(tmp_path, clip):
 
 # -- Oops ---------------------------------------------------------------------------------------
 
-OOPS = {'train': {'Best Fails (May 2017) _ FailArmy0': [3.5, -1, 1.0], 'Cats12': [-1, -1, 2.0],
-                  'Dogs & Co.3': None},
-        'val': {'Best Fails 7': [0.1, 0.3, 0.2], 'Late0': [9.0, 9.0, 9.5]}}
+OOPS = {
+    'train': {
+        'Best Fails (May 2017) _ FailArmy0': [3.5, -1, 1.0],
+        'Cats12': [-1, -1, 2.0],
+        'Dogs & Co.3': None,
+    },
+    'val': {'Best Fails 7': [0.1, 0.3, 0.2], 'Late0': [9.0, 9.0, 9.5]},
+}
 
 
 def oops(root, clip) -> Path:
@@ -330,8 +411,13 @@ def oops(root, clip) -> Path:
         clip(root / 'oops_video' / side / 'Bad cut1.mp4')
         (notes / f'{side}_filtered.txt').write_text(''.join(f'{name}\n' for name in videos_of))
         (notes / f'{side}.txt').write_text(''.join(f'{n}\n' for n in [*videos_of, 'Bad cut1']))
-        times.update({name: dict(t=t, len=10, n_notfound=sum(x < 0 for x in t))
-                      for name, t in videos_of.items() if t})
+        times.update(
+            {
+                name: dict(t=t, len=10, n_notfound=sum(x < 0 for x in t))
+                for name, t in videos_of.items()
+                if t
+            }
+        )
     (notes / 'transition_times.json').write_text(json.dumps(times))
     return root
 
@@ -352,10 +438,13 @@ def test_oops(tmp_path, clip):
     assert readable(out, 'pretrain.txt') == 3
     assert sorted(map(len, report['left_out'].values())) == [1, 1]
     assert [names for why, names in report['left_out'].items() if 'no agreed' in why] == [
-        ['train/Cats12.mp4']]
+        ['train/Cats12.mp4']
+    ]
     assert report['unlisted'] == ['train/Bad cut1.mp4', 'val/Bad cut1.mp4']
     assert report['videos']['time_outside'] == [  # the clips have 10 frames at 25 per second
-        'videos/train/Best Fails (May 2017) _ FailArmy0.mp4', 'videos/val/Late0.mp4']
+        'videos/train/Best Fails (May 2017) _ FailArmy0.mp4',
+        'videos/val/Late0.mp4',
+    ]
     assert not (out / 'classes.txt').exists()
     report = prepare('oops', src / 'oops_video', tmp_path / 'all', unfiltered=True, **QUIET)
     assert len(lines(tmp_path / 'all' / 'pretrain.txt')) == 4 and report['unlisted'] == []
@@ -369,6 +458,7 @@ def test_oops(tmp_path, clip):
 
 
 # -- folders ------------------------------------------------------------------------------------
+
 
 def test_folder(tmp_path, clip):
     src, out = tmp_path / 'mine', tmp_path / 'out'
@@ -400,14 +490,18 @@ def test_folder_without_classes(tmp_path, clip):
 
 # -- verification -------------------------------------------------------------------------------
 
+
 def test_bad_videos_stay_and_are_named_or_are_dropped(tmp_path, clip, capsys):
     src, out = tmp_path / 'mine', tmp_path / 'out'
     clip(*(src / name / f'{i}.avi' for name in 'ab' for i in range(3)))
     whole = (src / 'a' / '0.avi').read_bytes()
-    (src / 'a' / '0.avi').write_bytes(whole[:len(whole) * 2 // 3])
+    (src / 'a' / '0.avi').write_bytes(whole[: len(whole) * 2 // 3])
     (src / 'b' / '1.avi').write_bytes(b'')
-    with pytest.raises(RuntimeError, match='2 of 6 videos are bad and still in the lists, such as '
-                                           r'videos/a/0.avi \(.*--drop-bad'):
+    with pytest.raises(
+        RuntimeError,
+        match='2 of 6 videos are bad and still in the lists, such as '
+        r'videos/a/0.avi \(.*--drop-bad',
+    ):
         prepare('folder', src, out)
     assert len(lines(out / 'all.txt')) == 6
     bad = {entry['video']: entry['reason'] for entry in report_of(out)['videos']['bad']}
@@ -432,17 +526,30 @@ def test_bad_videos_stay_and_are_named_or_are_dropped(tmp_path, clip, capsys):
 def test_odd_real_files(shared_data, tmp_path):
     if not (shared_data / 'videos' / 'odd').is_dir():
         pytest.skip('the optional test data hold no odd videos')
-    report = prepare('folder', shared_data / 'videos' / 'odd', tmp_path / 'out', drop_bad=True,
-                     resize=64, **QUIET)
+    report = prepare(
+        'folder',
+        shared_data / 'videos' / 'odd',
+        tmp_path / 'out',
+        drop_bad=True,
+        resize=64,
+        **QUIET,
+    )
     bad = {Path(entry['video']).name for entry in report['videos']['bad']}
-    assert bad == {'audio_only.mp4', 'text_file.mp4', 'truncated_faststart_half.mp4',
-                   'truncated_moov_missing.mp4', 'zero_bytes.mp4'}
+    assert bad == {
+        'audio_only.mp4',
+        'text_file.mp4',
+        'truncated_faststart_half.mp4',
+        'truncated_moov_missing.mp4',
+        'zero_bytes.mp4',
+    }
     kept = [line.rsplit(' ', 1)[0] for line in lines(tmp_path / 'out' / 'all.txt')]
     assert len(kept) == report['videos']['checked'] - 5
     for name in kept:
         source = next((shared_data / 'videos' / 'odd').glob(f'{Path(name).stem}.*'))
-        assert (verify_video(tmp_path / 'out' / 'videos' / name)['frames']
-                == verify_video(source)['frames'])
+        assert (
+            verify_video(tmp_path / 'out' / 'videos' / name)['frames']
+            == verify_video(source)['frames']
+        )
     assert report['videos']['variable_frame_rate'] == ['videos/h264_vfr.mp4']
 
 
@@ -455,6 +562,7 @@ def test_list_only(tmp_path, clip):
 
 
 # -- workers ------------------------------------------------------------------------------------
+
 
 def crash():
     faulthandler.disable()  # pytest's, which would print
@@ -497,7 +605,8 @@ def test_a_video_that_crashes_its_reader_is_reported(tmp_path, clip, monkeypatch
     report = prepare('folder', tmp_path / 'mine', tmp_path / 'out', drop_bad=True, **QUIET)
     assert report['videos']['bad'] == [
         dict(video=f'videos/{name}/1.avi', reason='crashed the process that read it (SIGSEGV)')
-        for name in 'ab']
+        for name in 'ab'
+    ]
     assert len(lines(tmp_path / 'out' / 'all.txt')) == 4
 
 

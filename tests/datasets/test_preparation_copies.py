@@ -44,17 +44,34 @@ def stamps(root) -> dict:
     return {path: path.stat().st_mtime_ns for path in root.rglob('*.mp4')}
 
 
-@pytest.mark.parametrize('height, width, expected', [
-    (240, 320, (256, 342)), (1080, 1920, (256, 456)), (1920, 1080, (456, 256)),
-    (256, 256, (256, 256)), (121, 161, (256, 340)), (300, 301, (256, 256))])
+@pytest.mark.parametrize(
+    'height, width, expected',
+    [
+        (240, 320, (256, 342)),
+        (1080, 1920, (256, 456)),
+        (1920, 1080, (456, 256)),
+        (256, 256, (256, 256)),
+        (121, 161, (256, 340)),
+        (300, 301, (256, 256)),
+    ],
+)
 def test_sizes(height, width, expected):
     assert resized(height, width, 256) == expected
 
 
-@pytest.mark.parametrize('codec, suffix, options', [
-    ('mpeg4', '.avi', dict(b_frames=2, gop=25)),  # as UCF101 and HMDB51; decord seeks wrongly there
-    ('libx264', '.mp4', dict(b_frames=2, gop=30)), ('mpeg2video', '.mpg', dict(b_frames=2)),
-    ('libvpx-vp9', '.webm', dict(gop=40, options=dict(deadline='realtime', speed='8')))])
+@pytest.mark.parametrize(
+    'codec, suffix, options',
+    [
+        (
+            'mpeg4',
+            '.avi',
+            dict(b_frames=2, gop=25),
+        ),  # as UCF101 and HMDB51; decord seeks wrongly there
+        ('libx264', '.mp4', dict(b_frames=2, gop=30)),
+        ('mpeg2video', '.mpg', dict(b_frames=2)),
+        ('libvpx-vp9', '.webm', dict(gop=40, options=dict(deadline='realtime', speed='8'))),
+    ],
+)
 def test_decord_finds_every_frame_of_a_copy(tmp_path, codec, suffix, options):
     """Random access by number gives the frame that sequential decoding gives, and the right one."""
     source = write_video(tmp_path / f'a{suffix}', numbered_frames(70, (60, 80)), codec, **options)
@@ -74,8 +91,13 @@ def test_decord_finds_every_frame_of_a_copy(tmp_path, codec, suffix, options):
 
 
 def test_stream_of_a_copy(tmp_path):
-    source = write_video(tmp_path / 'a.mp4', numbered_frames(40, (60, 80)), gop=40, b_frames=3,
-                         fps=Fraction(30000, 1001))
+    source = write_video(
+        tmp_path / 'a.mp4',
+        numbered_frames(40, (60, 80)),
+        gop=40,
+        b_frames=3,
+        fps=Fraction(30000, 1001),
+    )
     reencode(source, tmp_path / 'copy.mp4', 64)
     with av.open(str(tmp_path / 'copy.mp4')) as container:
         stream = container.streams.video[0]
@@ -91,9 +113,16 @@ def test_stream_of_a_copy(tmp_path):
     assert head.index(b'moov') < head.index(b'mdat')  # a file cut short is known as such
 
 
-@pytest.mark.parametrize('marks', [
-    {}, dict(pix_fmt='yuvj420p'), dict(pix_fmt='yuv444p'), dict(options=dict(colorspace='bt709')),
-    dict(codec='mpeg4')])
+@pytest.mark.parametrize(
+    'marks',
+    [
+        {},
+        dict(pix_fmt='yuvj420p'),
+        dict(pix_fmt='yuv444p'),
+        dict(options=dict(colorspace='bt709')),
+        dict(codec='mpeg4'),
+    ],
+)
 def test_colours_are_kept(tmp_path, marks):
     patches = np.random.default_rng(0).integers(0, 256, (3, 4, 3), dtype=np.uint8)
     image = np.ascontiguousarray(patches.repeat(32, 0).repeat(32, 1))
@@ -121,7 +150,7 @@ def test_rotation_is_applied(shared_data, tmp_path):
 
 def test_a_damaged_source_gives_no_copy(tmp_path):
     source = write_video(tmp_path / 'a.avi', numbered_frames(40, (60, 80)), 'mpeg4')
-    source.write_bytes(source.read_bytes()[:source.stat().st_size // 2])
+    source.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     with pytest.raises(BadVideoError):
         reencode(source, tmp_path / 'out' / 'copy.mp4', 64)
     assert list((tmp_path / 'out').glob('*')) == []
@@ -155,7 +184,10 @@ def test_copies_lists_and_a_second_run(tmp_path):
     assert report['videos']['known_before'] == 4 and not partial.exists()
     again = stamps(out / 'videos')
     assert sorted(str(p.relative_to(out)) for p in made if made[p] != again[p]) == [
-        'videos/run/1.mp4', 'videos/run/2.mp4', 'videos/sit/0.mp4']
+        'videos/run/1.mp4',
+        'videos/run/2.mp4',
+        'videos/sit/0.mp4',
+    ]
     first = VideoSource(out / 'videos/sit/0.mp4').get_frames([0])[0]
     assert read_number(first) == 100
 
@@ -197,10 +229,20 @@ def commands():
 
 def test_a_killed_run_goes_on(tmp_path):
     src, out = folder(tmp_path / 'src', 20), tmp_path / 'out'
-    tool = [sys.executable, str(REPO / 'tools' / 'data' / 'prepare.py'), 'folder', str(src),
-            str(out), '--resize', '256', '--workers', '1']
-    running = subprocess.Popen(tool, env=environment(), stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)
+    tool = [
+        sys.executable,
+        str(REPO / 'tools' / 'data' / 'prepare.py'),
+        'folder',
+        str(src),
+        str(out),
+        '--resize',
+        '256',
+        '--workers',
+        '1',
+    ]
+    running = subprocess.Popen(
+        tool, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 60
     while len(list((out / 'videos').rglob('[!.]*.mp4'))) < 5:
         assert running.poll() is None and time.monotonic() < deadline
@@ -222,9 +264,13 @@ def test_a_killed_run_goes_on(tmp_path):
 
 
 def tool(name, *arguments):
-    return subprocess.run([sys.executable, str(REPO / 'tools' / 'data' / name),
-                           *map(str, arguments)], env=environment(), capture_output=True,
-                          text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, str(REPO / 'tools' / 'data' / name), *map(str, arguments)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def test_command_lines(tmp_path, monkeypatch, capsys):
@@ -238,14 +284,18 @@ def test_command_lines(tmp_path, monkeypatch, capsys):
     assert run.returncode == 0 and '3 of them known from an earlier run' in run.stdout
     assert 'all.txt: 3 lines' in run.stdout
     # in this process: cheaper
-    for arguments, message in ((['ucf101', src, out, '--seed', '0'], '--seed is for folder'),
-                               (['folder', src, out, '--annotations', src], '--annotations is for'),
-                               (['folder', src / 'none', out], 'is not there')):
+    for arguments, message in (
+        (['ucf101', src, out, '--seed', '0'], '--seed is for folder'),
+        (['folder', src, out, '--annotations', src], '--annotations is for'),
+        (['folder', src / 'none', out], 'is not there'),
+    ):
         monkeypatch.setattr(sys, 'argv', ['prepare.py', *map(str, arguments)])
         with pytest.raises(SystemExit) as leave:
             runpy.run_path(str(REPO / 'tools' / 'data' / 'prepare.py'), run_name='__main__')
         assert leave.value.code == 1 and message in capsys.readouterr().err
     monkeypatch.setattr(sys, 'argv', ['make_subsets.py', str(out / 'all.txt'), '--percent', '50'])
     runpy.run_path(str(REPO / 'tools' / 'data' / 'make_subsets.py'), run_name='__main__')
-    assert 'all_50percent_seed0.txt: 2 videos of 2 classes, 1 to 1 per class' \
+    assert (
+        'all_50percent_seed0.txt: 2 videos of 2 classes, 1 to 1 per class'
         in capsys.readouterr().out
+    )

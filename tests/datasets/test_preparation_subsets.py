@@ -17,8 +17,9 @@ SIZES = {0: 100, 1: 37, 2: 5, 3: 1, 4: 72}
 @pytest.fixture
 def full(tmp_path) -> Path:
     """A list in no order, with spaces in its paths."""
-    rows = [f'class {label}/v {i}.avi {label}' for label, size in SIZES.items()
-            for i in range(size)]
+    rows = [
+        f'class {label}/v {i}.avi {label}' for label, size in SIZES.items() for i in range(size)
+    ]
     random.Random(5).shuffle(rows)
     path = tmp_path / 'train_split1.txt'
     path.write_text(''.join(f'{row}\n' for row in rows))
@@ -29,9 +30,22 @@ def subset(full, percent, seed=0) -> list:
     return full.with_name(f'train_split1_{percent}percent_seed{seed}.txt').read_text().splitlines()
 
 
-@pytest.mark.parametrize('count, percent, kept', [
-    (100, 10, 10), (5, 10, 1), (1, 10, 1), (25, 10, 3), (35, 10, 4), (24, 10, 2), (3, 50, 2),
-    (7, 100, 7), (1000, 0.1, 1), (1500, 0.1, 2), (115, 1, 1)])
+@pytest.mark.parametrize(
+    'count, percent, kept',
+    [
+        (100, 10, 10),
+        (5, 10, 1),
+        (1, 10, 1),
+        (25, 10, 3),
+        (35, 10, 4),
+        (24, 10, 2),
+        (3, 50, 2),
+        (7, 100, 7),
+        (1000, 0.1, 1),
+        (1500, 0.1, 2),
+        (115, 1, 1),
+    ],
+)
 def test_rounding(count, percent, kept):
     assert share_of(count, percent) == kept
 
@@ -43,15 +57,23 @@ def test_stratified_and_nested(full):
     for percent in (10, 20, 50, 100):
         part = subset(full, percent)
         assert Counter(int(row.split()[-1]) for row in part) == {
-            label: share_of(size, percent) for label, size in SIZES.items()}
+            label: share_of(size, percent) for label, size in SIZES.items()
+        }
         assert previous <= set(part) <= set(rows) and len(set(part)) == len(part)
         assert part == [row for row in rows if row in set(part)]  # in the order of the full list
         previous = set(part)
     assert subset(full, 100) == rows
     assert [m['videos'] for m in made] == [
-        sum(share_of(size, p) for size in SIZES.values()) for p in (50, 10, 20, 100)]
-    assert made[1] == dict(file=str(full.with_name('train_split1_10percent_seed0.txt')), percent=10,
-                           videos=10 + 4 + 1 + 1 + 7, classes=5, smallest=1, largest=10)
+        sum(share_of(size, p) for size in SIZES.values()) for p in (50, 10, 20, 100)
+    ]
+    assert made[1] == dict(
+        file=str(full.with_name('train_split1_10percent_seed0.txt')),
+        percent=10,
+        videos=10 + 4 + 1 + 1 + 7,
+        classes=5,
+        smallest=1,
+        largest=10,
+    )
 
 
 def test_fixed_by_the_seed_alone(full):
@@ -76,10 +98,16 @@ def test_every_video_is_as_likely(tmp_path):
     assert len(counts) == 10 and 35 < min(counts.values()) and max(counts.values()) < 90  # mean 60
 
 
-@pytest.mark.parametrize('text, message', [
-    ('a.mp4 0\nb.mp4 -1\n', 'line 2.*no class label'), ('a.mp4\n', 'line 1.*no class label'),
-    ('a.mp4 2.500\n', 'no class label'), ('a.mp4 0\n\na.mp4 0\n', 'line 3.*twice'),
-    ('\n', 'names no videos')])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('a.mp4 0\nb.mp4 -1\n', 'line 2.*no class label'),
+        ('a.mp4\n', 'line 1.*no class label'),
+        ('a.mp4 2.500\n', 'no class label'),
+        ('a.mp4 0\n\na.mp4 0\n', 'line 3.*twice'),
+        ('\n', 'names no videos'),
+    ],
+)
 def test_lists_that_are_refused(tmp_path, text, message):
     (tmp_path / 'a.txt').write_text(text)
     with pytest.raises(ValueError, match=message):

@@ -27,8 +27,11 @@ def released_tables():
 
 @pytest.mark.parametrize('repo, name, table', list(released_tables()))
 def test_released_tables(repo, name, table):
-    parts = dict(part.split('vlen') if 'vlen' in part else (part[:2], part[2:])
-                 for part in name.split('/')[1:] if not part.startswith('num_seq'))
+    parts = dict(
+        part.split('vlen') if 'vlen' in part else (part[:2], part[2:])
+        for part in name.split('/')[1:]
+        if not part.startswith('num_seq')
+    )
     total = int(parts[''])
     if name.startswith('train'):
         stride = int(parts['ds'])
@@ -42,8 +45,12 @@ def test_released_tables(repo, name, table):
         assert min(seen) == low and max(seen) == high
         return
     blocks = 5 if 'num_seq5' in name else 8
-    step = {('dpc', 'UCF101', 8): 60, ('dpc', 'HMDB51', 8): 90,
-            ('dpc', 'UCF101', 5): 30, ('dpc', 'HMDB51', 5): 45}.get((repo, name[:6], blocks))
+    step = {
+        ('dpc', 'UCF101', 8): 60,
+        ('dpc', 'HMDB51', 8): 90,
+        ('dpc', 'UCF101', 5): 30,
+        ('dpc', 'HMDB51', 5): 45,
+    }.get((repo, name[:6], blocks))
     results = sample(total, num_frames=5 * blocks, mode='sliding', step_frames=step)
     frames = results['frame_inds'].reshape(-1, 5 * blocks)
     assert results['num_clips'] == len(frames) == table['n_clips']
@@ -97,16 +104,19 @@ def test_short_videos_keep_the_promised_number_of_windows():
     assert results['frame_inds'].tolist() == [0, 2, 0, 0, 2, 0] and results['num_clips'] == 2
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(num_frames=0), 'num_frames must be a whole number of at least 1, got 0'),
-    (dict(stride=1.5), 'stride must be a whole number of at least 1, got 1.5'),
-    (dict(mode='middle'), "mode must be one of .* got 'middle'"),
-    (dict(short='cut'), "short must be one of .* got 'cut'"),
-    (dict(start_range='some'), 'start_range must be one of'),
-    (dict(mode='sliding', overlap=1), r'overlap must be in \[0, 1\)'),
-    (dict(mode='sliding', num_windows=3), "num_windows=3 is for 'random' and 'uniform'"),
-    (dict(mode='center', step_frames=3), "step_frames and max_windows are for mode='sliding'"),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(num_frames=0), 'num_frames must be a whole number of at least 1, got 0'),
+        (dict(stride=1.5), 'stride must be a whole number of at least 1, got 1.5'),
+        (dict(mode='middle'), "mode must be one of .* got 'middle'"),
+        (dict(short='cut'), "short must be one of .* got 'cut'"),
+        (dict(start_range='some'), 'start_range must be one of'),
+        (dict(mode='sliding', overlap=1), r'overlap must be in \[0, 1\)'),
+        (dict(mode='sliding', num_windows=3), "num_windows=3 is for 'random' and 'uniform'"),
+        (dict(mode='center', step_frames=3), "step_frames and max_windows are for mode='sliding'"),
+    ],
+)
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         TRANSFORMS.build(dict(type='SampleWindow', **arguments))

@@ -1,4 +1,5 @@
 """mmaction2's crop, resize and flip, as our training pipelines use them: one draw per clip."""
+
 from __future__ import annotations
 
 import random
@@ -8,9 +9,12 @@ import pytest
 from mmaction.registry import TRANSFORMS
 
 CROP = dict(type='RandomResizedCrop', area_range=(0.5, 1.0), aspect_ratio_range=(3 / 4, 4 / 3))
-SPATIAL = [CROP, dict(type='Resize', scale=(224, 224), keep_ratio=False),
-           dict(type='Resize', scale=(128, 128), keep_ratio=False),
-           dict(type='Flip', flip_ratio=0.5)]
+SPATIAL = [
+    CROP,
+    dict(type='Resize', scale=(224, 224), keep_ratio=False),
+    dict(type='Resize', scale=(128, 128), keep_ratio=False),
+    dict(type='Flip', flip_ratio=0.5),
+]
 
 
 def ramp(height: int, width: int) -> np.ndarray:
@@ -22,9 +26,14 @@ def ramp(height: int, width: int) -> np.ndarray:
 def run(pipeline, frames, seed):
     random.seed(seed)
     np.random.seed(seed)
-    results = dict(imgs=[f.copy() for f in frames], img_shape=frames[0].shape[:2],
-                   original_shape=frames[0].shape[:2], modality='RGB', clip_len=len(frames),
-                   num_clips=1)
+    results = dict(
+        imgs=[f.copy() for f in frames],
+        img_shape=frames[0].shape[:2],
+        original_shape=frames[0].shape[:2],
+        modality='RGB',
+        clip_len=len(frames),
+        num_clips=1,
+    )
     for cfg in pipeline:
         results = TRANSFORMS.build(cfg)(results)
     return results
@@ -70,8 +79,11 @@ def test_flip_share_and_direction():
 
 def test_whole_training_chain_keeps_shape_and_type():
     """Crop, both resizes, flip, then grey and jitter per frame: uint8, all frames differ."""
-    chain = [*SPATIAL, dict(type='VideoRandomGray', p=0.25),
-             dict(type='VideoColorJitter', consistent='frame')]
+    chain = [
+        *SPATIAL,
+        dict(type='VideoRandomGray', p=0.25),
+        dict(type='VideoColorJitter', consistent='frame'),
+    ]
     frames = run(chain, [ramp(96, 128)] * 10, 0)['imgs']
     assert all(f.dtype == np.uint8 and f.shape == (128, 128, 3) for f in frames)
     assert len({f.tobytes() for f in frames}) == 10

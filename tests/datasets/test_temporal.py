@@ -27,8 +27,9 @@ def chi_square(counts):
 
 
 def window(total=300, num_frames=28, stride=1, **kwargs):
-    sample = TRANSFORMS.build(dict(type='SampleWindow', num_frames=num_frames, stride=stride,
-                                   **kwargs))
+    sample = TRANSFORMS.build(
+        dict(type='SampleWindow', num_frames=num_frames, stride=stride, **kwargs)
+    )
     return sample(dict(filename='a.mp4', total_frames=total))
 
 
@@ -39,6 +40,7 @@ def augment(results, *steps):
 
 
 # ------------------------------------------------------------------------- playback rate
+
 
 def test_each_frame_is_dropped_with_probability_one_minus_one_over_p():
     kept = np.zeros(28)
@@ -69,18 +71,19 @@ def test_rate_is_uniform_and_labels_the_clip():
 def test_number_of_dropped_frames_is_capped_and_the_choice_is_fair():
     lost = np.zeros(12)
     for _ in range(DRAWS):
-        left = distort_rate(np.arange(12), 4., max_dropped=3)
+        left = distort_rate(np.arange(12), 4.0, max_dropped=3)
         assert len(left) >= 9 and np.all(np.diff(left) > 0)
         lost[np.setdiff1d(np.arange(12), left)] += 1
     assert abs(chi_square(lost)) < 5
 
 
 def test_rate_one_drops_nothing():
-    results = augment(window(), dict(type='PlaybackRateDistortion', max_rate=1.))
-    assert results['clip_len'] == 28 and results['playback_rate'].tolist() == [1.]
+    results = augment(window(), dict(type='PlaybackRateDistortion', max_rate=1.0))
+    assert results['clip_len'] == 28 and results['playback_rate'].tolist() == [1.0]
 
 
 # ------------------------------------------------------------------------- dropout
+
 
 @pytest.mark.parametrize('length, count', [(24, 4), (7, 4), (5, 1), (5, 0), (28, 14)])
 def test_dropped_frames_are_never_neighbours(length, count):
@@ -92,14 +95,16 @@ def test_dropped_frames_are_never_neighbours(length, count):
 
 
 def test_every_choice_of_frames_apart_is_equally_likely():
-    found = Counter(tuple(np.setdiff1d(np.arange(8), drop_apart(np.arange(8), 3)))
-                    for _ in range(DRAWS))
+    found = Counter(
+        tuple(np.setdiff1d(np.arange(8), drop_apart(np.arange(8), 3))) for _ in range(DRAWS)
+    )
     possible = [c for c in itertools.combinations(range(8), 3) if min(np.diff(c)) >= 2]
     assert set(found) == set(possible)
     assert abs(chi_square(list(found.values()))) < 5
 
 
 # ------------------------------------------------------------------------- crop
+
 
 def test_cropped_frames_are_consecutive_and_starts_uniform():
     starts = Counter()
@@ -116,18 +121,24 @@ def test_position_is_that_of_the_centre_frame():
     results = augment(results, dict(type='TemporalRandomCrop', num_frames=16))
     assert results['window_starts'].tolist() == [17]
     assert results['temporal_position'].tolist() == [(17 + 8 + 0.5) / 50]
-    ends = [augment(window(total=16, num_frames=4, mode='sliding', overlap=0),
-                    dict(type='TemporalRandomCrop', num_frames=1))['temporal_position']
-            for _ in range(20)]
+    ends = [
+        augment(
+            window(total=16, num_frames=4, mode='sliding', overlap=0),
+            dict(type='TemporalRandomCrop', num_frames=1),
+        )['temporal_position']
+        for _ in range(20)
+    ]
     assert np.all((np.stack(ends) > 0) & (np.stack(ends) < 1))
 
 
 # ------------------------------------------------------------------------- all together
 
-STEPS = [dict(type='RepeatClips', times=2),
-         dict(type='PlaybackRateDistortion', max_rate=1.25, max_dropped=8),
-         dict(type='TemporalRandomDropout', num_dropped=4),
-         dict(type='TemporalRandomCrop', num_frames=16)]
+STEPS = [
+    dict(type='RepeatClips', times=2),
+    dict(type='PlaybackRateDistortion', max_rate=1.25, max_dropped=8),
+    dict(type='TemporalRandomDropout', num_dropped=4),
+    dict(type='TemporalRandomCrop', num_frames=16),
+]
 
 
 def test_two_independent_draws_of_one_clip():
@@ -174,15 +185,26 @@ def listed(tmp_path_factory):
 
 
 def dataset(folder, steps, num_frames=28, after=()):
-    return DATASETS.build(dict(
-        type='VideoListDataset', ann_file=str(folder / 'list.txt'), seed=0,
-        data_prefix=dict(video=str(folder)), pipeline=[
-            dict(type='VideoInit'),
-            dict(type='SampleWindow', num_frames=num_frames, stride=1, mode='random'),
-            *steps, dict(type='DecodeFrames'), *after,
-            dict(type='FormatShape', input_format='NCTHW'),
-            dict(type='PackActionInputs', meta_keys=('sample_idx', 'frame_inds', 'playback_rate',
-                                                     'temporal_position'))]))
+    return DATASETS.build(
+        dict(
+            type='VideoListDataset',
+            ann_file=str(folder / 'list.txt'),
+            seed=0,
+            data_prefix=dict(video=str(folder)),
+            pipeline=[
+                dict(type='VideoInit'),
+                dict(type='SampleWindow', num_frames=num_frames, stride=1, mode='random'),
+                *steps,
+                dict(type='DecodeFrames'),
+                *after,
+                dict(type='FormatShape', input_format='NCTHW'),
+                dict(
+                    type='PackActionInputs',
+                    meta_keys=('sample_idx', 'frame_inds', 'playback_rate', 'temporal_position'),
+                ),
+            ],
+        )
+    )
 
 
 def test_what_is_decoded_are_the_chosen_frames_and_labels_travel(listed):
@@ -191,8 +213,11 @@ def test_what_is_decoded_are_the_chosen_frames_and_labels_travel(listed):
         data.set_epoch(epoch)
         sample = data[index]
         info = sample['data_samples'].metainfo
-        shown = [read_number(frame.numpy()) for clip in sample['inputs'].permute(0, 2, 3, 4, 1)
-                 for frame in clip]
+        shown = [
+            read_number(frame.numpy())
+            for clip in sample['inputs'].permute(0, 2, 3, 4, 1)
+            for frame in clip
+        ]
         assert sample['inputs'].shape[:3] == (2, 3, 16)
         assert shown == (info['frame_inds'] + 100 * index).tolist()
         assert info['sample_idx'] == index
@@ -204,30 +229,63 @@ def test_what_is_decoded_are_the_chosen_frames_and_labels_travel(listed):
 
 def test_only_the_frames_that_are_left_are_decoded(listed, monkeypatch):
     from mmssl_video.datasets.transforms.video_io import VideoSource
+
     asked, get_frames = [], VideoSource.get_frames
-    monkeypatch.setattr(VideoSource, 'get_frames', lambda self, indices: (
-        asked.append(len(set(np.asarray(indices).tolist()))), get_frames(self, indices))[1])
+    monkeypatch.setattr(
+        VideoSource,
+        'get_frames',
+        lambda self, indices: (
+            asked.append(len(set(np.asarray(indices).tolist()))),
+            get_frames(self, indices),
+        )[1],
+    )
     info = dataset(listed, STEPS)[0]['data_samples'].metainfo
     assert asked == [len(np.unique(info['frame_inds']))]
 
 
 def test_spatial_draws_are_fixed_within_a_clip_and_fresh_for_each_view(listed):
-    steps = [dict(type='PerClip', transforms=[
-        dict(type='VideoColorJitter', brightness=0.5, contrast=0, saturation=0, hue=0,
-             consistent='clip')])]
-    inputs = dataset(listed, [STEPS[0], dict(type='TemporalRandomCrop', num_frames=28)],
-                     after=steps)[0]['inputs'].float()
+    steps = [
+        dict(
+            type='PerClip',
+            transforms=[
+                dict(
+                    type='VideoColorJitter',
+                    brightness=0.5,
+                    contrast=0,
+                    saturation=0,
+                    hue=0,
+                    consistent='clip',
+                )
+            ],
+        )
+    ]
+    inputs = dataset(
+        listed, [STEPS[0], dict(type='TemporalRandomCrop', num_frames=28)], after=steps
+    )[0]['inputs'].float()
     light = inputs.amax((1, 3, 4))  # [views, frames]: the white bars of every frame
     assert light.std(1).max() < 1.5 < (light[0] - light[1]).abs().min()
 
 
-@pytest.mark.parametrize('steps, frames, blocks', [
-    (STEPS[1:3] + [dict(type='TemporalRandomCrop', num_frames=16)], 28, 4),  # one window: MemDPC
-    ([dict(type='TemporalRandomDropout', num_dropped=2),
-      dict(type='TemporalRandomCrop', num_frames=8)], 12, 2)])
+@pytest.mark.parametrize(
+    'steps, frames, blocks',
+    [
+        (
+            STEPS[1:3] + [dict(type='TemporalRandomCrop', num_frames=16)],
+            28,
+            4,
+        ),  # one window: MemDPC
+        (
+            [
+                dict(type='TemporalRandomDropout', num_dropped=2),
+                dict(type='TemporalRandomCrop', num_frames=8),
+            ],
+            12,
+            2,
+        ),
+    ],
+)
 def test_it_composes_with_blocks(listed, steps, frames, blocks):
-    sample = dataset(listed, steps, frames,
-                     after=[dict(type='SplitBlocks', num_blocks=blocks)])[1]
+    sample = dataset(listed, steps, frames, after=[dict(type='SplitBlocks', num_blocks=blocks)])[1]
     assert sample['inputs'].shape[:3] == (blocks, 3, steps[-1]['num_frames'] // blocks)
     numbers = sample['data_samples'].metainfo['frame_inds']
     assert np.all(np.diff(numbers) > 0)
@@ -235,10 +293,14 @@ def test_it_composes_with_blocks(listed, steps, frames, blocks):
 
 # ------------------------------------------------------------------------- errors
 
+
 @pytest.mark.parametrize('num_frames, missing', [(27, 1), (20, 8), (24, 4)])
 def test_too_few_extra_frames_are_refused_when_the_dataset_is_built(listed, num_frames, missing):
-    with pytest.raises(ValueError, match=rf'extra frames of the clip are {missing} too few for '
-                                         r'what is dropped; raise SampleWindow.num_frames'):
+    with pytest.raises(
+        ValueError,
+        match=rf'extra frames of the clip are {missing} too few for '
+        r'what is dropped; raise SampleWindow.num_frames',
+    ):
         dataset(listed, STEPS, num_frames)
 
 
@@ -254,9 +316,12 @@ def test_errors_of_use():
         augment(window(num_frames=6), STEPS[2])
     with pytest.raises(ValueError, match='may drop 8 frames of clips that may have only 8'):
         augment(window(num_frames=8), STEPS[1])
-    for wrong in (dict(type='RepeatClips', times=0), dict(type='TemporalRandomCrop', num_frames=0),
-                  dict(type='PlaybackRateDistortion', max_rate=0.9),
-                  dict(type='PlaybackRateDistortion', max_dropped=-1),
-                  dict(type='TemporalRandomDropout', num_dropped=-1)):
+    for wrong in (
+        dict(type='RepeatClips', times=0),
+        dict(type='TemporalRandomCrop', num_frames=0),
+        dict(type='PlaybackRateDistortion', max_rate=0.9),
+        dict(type='PlaybackRateDistortion', max_dropped=-1),
+        dict(type='TemporalRandomDropout', num_dropped=-1),
+    ):
         with pytest.raises(ValueError, match=wrong['type']):
             TRANSFORMS.build(wrong)

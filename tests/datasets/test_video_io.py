@@ -32,8 +32,10 @@ FORMATS = {
     'b.mov': (dict(gop=30, b_frames=2), 'decord'),
     'vp8.webm': (dict(codec='libvpx', options={'deadline': 'realtime', 'cpu-used': '8'}), 'decord'),
     'mpeg4.mp4': (dict(codec='mpeg4'), 'decord'),
-    'open_gop.mp4': (dict(gop=20, b_frames=3, options={
-        'x264-params': 'open-gop=1:b-adapt=0:scenecut=0'}), 'timestamps'),
+    'open_gop.mp4': (
+        dict(gop=20, b_frames=3, options={'x264-params': 'open-gop=1:b-adapt=0:scenecut=0'}),
+        'timestamps',
+    ),
     'mpeg4_b.mp4': (dict(codec='mpeg4', b_frames=2), 'timestamps'),
     'width72.mp4': (dict(gop=30), 'decord'),
     'h264.avi': (dict(gop=30), 'sequential'),
@@ -59,8 +61,9 @@ def videos(tmp_path_factory):
 
 def numbers_by_pyav(path):
     with av.open(str(path)) as container:
-        return [read_number(frame.to_ndarray(format='rgb24'))
-                for frame in container.decode(video=0)]
+        return [
+            read_number(frame.to_ndarray(format='rgb24')) for frame in container.decode(video=0)
+        ]
 
 
 def numbers_by_opencv(path):
@@ -118,8 +121,12 @@ def same_time_twice(source, target, keys):
         changed = 0
         for packet in packets:
             before = times[max(times.index(packet.pts) - 1, 0)]
-            if (packet.is_keyframe == keys and packet.dts <= before < packet.pts
-                    and (keys or before not in key_times) and changed < 12):
+            if (
+                packet.is_keyframe == keys
+                and packet.dts <= before < packet.pts
+                and (keys or before not in key_times)
+                and changed < 12
+            ):
                 packet.pts = before
                 changed += 1
         for packet in packets:
@@ -156,8 +163,13 @@ def test_decord_alone_refuses_where_it_is_wrong(videos):
 def test_ten_bit_colours_are_right(tmp_path):
     frame = np.zeros((64, 96, 3), np.uint8)
     frame[:, :48], frame[:, 48:] = (200, 60, 40), (30, 90, 180)
-    path = write_video(tmp_path / 'a.mp4', [frame] * 5, codec='libx265', pix_fmt='yuv420p10le',
-                       options={'x265-params': 'log-level=none', 'crf': '5'})
+    path = write_video(
+        tmp_path / 'a.mp4',
+        [frame] * 5,
+        codec='libx265',
+        pix_fmt='yuv420p10le',
+        options={'x265-params': 'log-level=none', 'crf': '5'},
+    )
     source = VideoSource(path)
     assert source.probe.way == 'timestamps'
     got = source.get_frames([3])[3].astype(int)
@@ -169,7 +181,7 @@ def test_ten_bit_colours_are_right(tmp_path):
 def test_truncated_file(videos, tmp_path, name):
     content = (videos / name).read_bytes()
     path = tmp_path / name
-    path.write_bytes(content[:len(content) // 2])
+    path.write_bytes(content[: len(content) // 2])
     with pytest.raises(BadVideoError, match='truncated: the header promises') as error:
         VideoSource(path)
     assert error.value.path == str(path)
@@ -197,14 +209,20 @@ def test_whole_files_are_not_called_truncated_when_sound_is_longer(tmp_path):
 # ------------------------------------------------------------------------------ odd files
 
 ODD_GOOD = {  # file -> (number of frames, (height, width))
-    'h264_1frame.mp4': (1, (108, 160)), 'h264_5frames.mp4': (5, (108, 160)),
-    'h264_gray.mp4': (60, (108, 160)), 'h264_odd_161x121_yuv444.mp4': (60, (121, 161)),
-    'h264_rotate90_meta.mp4': (63, (160, 120)), 'h264_vfr.mp4': (32, (120, 160)),
-    'name with spaces é.mp4': (63, (120, 160)), 'native_mmaction_test.avi': (164, (240, 320)),
-    'native_xvid_packed_bframes.avi': (108, (296, 400)), 'vp9.webm': (118, (136, 200)),
+    'h264_1frame.mp4': (1, (108, 160)),
+    'h264_5frames.mp4': (5, (108, 160)),
+    'h264_gray.mp4': (60, (108, 160)),
+    'h264_odd_161x121_yuv444.mp4': (60, (121, 161)),
+    'h264_rotate90_meta.mp4': (63, (160, 120)),
+    'h264_vfr.mp4': (32, (120, 160)),
+    'name with spaces é.mp4': (63, (120, 160)),
+    'native_mmaction_test.avi': (164, (240, 320)),
+    'native_xvid_packed_bframes.avi': (108, (296, 400)),
+    'vp9.webm': (118, (136, 200)),
 }
 ODD_BAD = {
-    'audio_only.mp4': 'holds no video stream', 'text_file.mp4': 'cannot be opened as a video',
+    'audio_only.mp4': 'holds no video stream',
+    'text_file.mp4': 'cannot be opened as a video',
     'truncated_faststart_half.mp4': 'truncated: the header promises 63 frames',
     'truncated_moov_missing.mp4': 'cannot be opened as a video',
     'zero_bytes.mp4': 'empty',
@@ -263,7 +281,7 @@ def test_what_is_no_file(tmp_path):
         VideoSource(tmp_path)
 
 
-_TRY_ALL = '''
+_TRY_ALL = """
 import json, sys
 import mmssl_video
 from mmssl_video.datasets.errors import BadVideoError
@@ -277,12 +295,13 @@ for path in sys.argv[1:]:
         except BadVideoError as error:
             out[path] = str(error)
 print(json.dumps(out))
-'''
+"""
 
 
 def check_survival(paths):
-    done = subprocess.run([sys.executable, '-c', _TRY_ALL, *paths], capture_output=True, text=True,
-                          timeout=120)
+    done = subprocess.run(
+        [sys.executable, '-c', _TRY_ALL, *paths], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     results = json.loads(done.stdout.strip().splitlines()[-1])
     assert set(results) == set(paths)
@@ -292,8 +311,9 @@ def check_survival(paths):
 
 def test_a_process_survives_odd_files(odd):
     results = check_survival([str(path) for path in odd.iterdir()])
-    assert {os.path.basename(path) for path, count in results.items() if isinstance(count, str)} \
-        == set(ODD_BAD) - {'truncated_faststart_half.mp4'}  # usable with allow_truncated
+    assert {
+        os.path.basename(path) for path, count in results.items() if isinstance(count, str)
+    } == set(ODD_BAD) - {'truncated_faststart_half.mp4'}  # usable with allow_truncated
 
 
 def test_a_process_survives_cuts_and_random_damage(videos, tmp_path):
@@ -303,7 +323,7 @@ def test_a_process_survives_cuts_and_random_damage(videos, tmp_path):
         content = np.frombuffer((videos / name).read_bytes(), np.uint8)
         for share in (0.02, 0.3, 0.97):
             path = tmp_path / f'cut_{share}_{name}'
-            path.write_bytes(content[:int(share * len(content))].tobytes())
+            path.write_bytes(content[: int(share * len(content))].tobytes())
             paths.append(str(path))
         for trial in range(4):
             damaged = content.copy()
@@ -359,10 +379,13 @@ def test_transforms(videos):
     assert all(img.flags.writeable for img in results['imgs'])
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (dict(decoder='ffmpeg'), "decoder must be one of .*got 'ffmpeg'"),
-    (dict(num_threads=0), 'num_threads must be at least 1'),
-])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (dict(decoder='ffmpeg'), "decoder must be one of .*got 'ffmpeg'"),
+        (dict(num_threads=0), 'num_threads must be at least 1'),
+    ],
+)
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         TRANSFORMS.build(dict(type='VideoInit', **arguments))

@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
     (root / 'text.mp4').write_text('no video at all')
     (root / 'empty.mp4').write_bytes(b'')
     content = write_video(root / 'cut.avi', numbered_frames(30), codec='mpeg4').read_bytes()
-    (root / 'cut.avi').write_bytes(content[:int(0.9 * len(content))])
+    (root / 'cut.avi').write_bytes(content[: int(0.9 * len(content))])
     return root
 
 
@@ -49,8 +49,10 @@ def make(folder, tmp_path):
         path = tmp_path / 'list.txt'
         path.write_bytes(lines if isinstance(lines, bytes) else '\n'.join(lines).encode())
         arguments.setdefault('data_prefix', dict(video=str(folder)))
-        return DATASETS.build(dict(type='VideoListDataset', ann_file=str(path), pipeline=pipeline,
-                                   **arguments))
+        return DATASETS.build(
+            dict(type='VideoListDataset', ann_file=str(path), pipeline=pipeline, **arguments)
+        )
+
     return build
 
 
@@ -59,12 +61,17 @@ GOOD = [f'v {number}é.mp4 {number % 3}' for number in range(7)]
 
 # ------------------------------------------------------------------------------ list files
 
+
 def test_list_with_spaces_crlf_bom_and_empty_lines(make, folder):
-    dataset = make('\ufeffv 0é.mp4 1\r\n\r\n  v 1é.mp4\t-1  \r\nv 2é.mp4 0'.encode(),
-                   classes=['a', 'b'])
+    dataset = make(
+        '\ufeffv 0é.mp4 1\r\n\r\n  v 1é.mp4\t-1  \r\nv 2é.mp4 0'.encode(), classes=['a', 'b']
+    )
     infos = [dataset.get_data_info(index) for index in range(len(dataset))]
-    assert [os.path.basename(info['filename']) for info in infos] == \
-        ['v 0é.mp4', 'v 1é.mp4', 'v 2é.mp4']
+    assert [os.path.basename(info['filename']) for info in infos] == [
+        'v 0é.mp4',
+        'v 1é.mp4',
+        'v 2é.mp4',
+    ]
     assert [info['label'] for info in infos] == [1, -1, 0]
     assert infos[2]['sample_idx'] == 2 and infos[2]['start_index'] == 0
     assert infos[2]['modality'] == 'RGB' and infos[2]['filename'] == str(folder / 'v 2é.mp4')
@@ -84,22 +91,38 @@ def test_class_names_from_a_file(make, tmp_path):
         make(GOOD, classes=str(tmp_path / 'none.txt'))
 
 
-@pytest.mark.parametrize('lines, arguments, error, message', [
-    (['v 0é.mp4 0', 'v 1é.mp4 3'], dict(num_classes=3), ValueError,
-     r'list.txt, line 2: label 3 is out of range: num_classes=3 allows 0..2'),
-    (['v 0é.mp4 -2'], {}, ValueError, 'line 1: label -2 is out of range'),
-    (['', 'v 0é.mp4'], dict(num_classes=3), ValueError, "line 2: .* does not end in a label"),
-    (['v 0é.mp4 1.5'], dict(num_classes=3), ValueError, 'line 1: .*does not end in a label'),
-    (['3'], dict(num_classes=4), ValueError, 'line 1: .*names no video'),
-    (['', ' '], {}, ValueError, 'names no videos'),
-    (b'v 0.mp4 0\n\xff\xfe.mp4 0\n', {}, ValueError, 'line 2: not UTF-8'),
-    (['a.mp4 0', 'v 0é.mp4 0', 'b.mp4 1', 'c/c.mp4 1', 'd.mp4 1'], {}, FileNotFoundError,
-     r"4 of the 5 videos .*a.mp4' \(line 1\).*b.mp4' \(line 3\).* and 1 more.*data_prefix"),
-    (GOOD, dict(num_classes=3, classes=['a']), ValueError, 'num_classes=3, but classes holds 1'),
-    (GOOD, dict(on_error='ignore'), ValueError, "on_error must be .*got 'ignore'"),
-    (GOOD, dict(max_bad_share=5), ValueError, 'max_bad_share is a share between 0 and 1'),
-    (GOOD, dict(seed=-1), ValueError, 'seed must be at least 0'),
-])
+@pytest.mark.parametrize(
+    'lines, arguments, error, message',
+    [
+        (
+            ['v 0é.mp4 0', 'v 1é.mp4 3'],
+            dict(num_classes=3),
+            ValueError,
+            r'list.txt, line 2: label 3 is out of range: num_classes=3 allows 0..2',
+        ),
+        (['v 0é.mp4 -2'], {}, ValueError, 'line 1: label -2 is out of range'),
+        (['', 'v 0é.mp4'], dict(num_classes=3), ValueError, 'line 2: .* does not end in a label'),
+        (['v 0é.mp4 1.5'], dict(num_classes=3), ValueError, 'line 1: .*does not end in a label'),
+        (['3'], dict(num_classes=4), ValueError, 'line 1: .*names no video'),
+        (['', ' '], {}, ValueError, 'names no videos'),
+        (b'v 0.mp4 0\n\xff\xfe.mp4 0\n', {}, ValueError, 'line 2: not UTF-8'),
+        (
+            ['a.mp4 0', 'v 0é.mp4 0', 'b.mp4 1', 'c/c.mp4 1', 'd.mp4 1'],
+            {},
+            FileNotFoundError,
+            r"4 of the 5 videos .*a.mp4' \(line 1\).*b.mp4' \(line 3\).* and 1 more.*data_prefix",
+        ),
+        (
+            GOOD,
+            dict(num_classes=3, classes=['a']),
+            ValueError,
+            'num_classes=3, but classes holds 1',
+        ),
+        (GOOD, dict(on_error='ignore'), ValueError, "on_error must be .*got 'ignore'"),
+        (GOOD, dict(max_bad_share=5), ValueError, 'max_bad_share is a share between 0 and 1'),
+        (GOOD, dict(seed=-1), ValueError, 'seed must be at least 0'),
+    ],
+)
 def test_wrong_lists_and_arguments(make, lines, arguments, error, message):
     with pytest.raises(error, match=message):
         make(lines, **arguments)
@@ -120,10 +143,16 @@ def test_blocks_that_do_not_divide_the_window_are_found_when_built(make):
 
 # ------------------------------------------------------------------------------ randomness
 
+
 def batches(dataset, num_workers=0, context=None, epochs=(0,), persistent=False):
-    loader = DataLoader(dataset, batch_size=3, num_workers=num_workers, collate_fn=pseudo_collate,
-                        multiprocessing_context=context,
-                        persistent_workers=persistent and num_workers > 0)
+    loader = DataLoader(
+        dataset,
+        batch_size=3,
+        num_workers=num_workers,
+        collate_fn=pseudo_collate,
+        multiprocessing_context=context,
+        persistent_workers=persistent and num_workers > 0,
+    )
     out = []
     for epoch in epochs:
         dataset.set_epoch(epoch)
@@ -194,8 +223,10 @@ def test_copies_and_subsets_keep_their_own_epoch(make):
 BAD = ['text.mp4 0', 'empty.mp4 1', 'cut.avi 2']
 
 
-@pytest.mark.parametrize('num_workers, context, persistent', [
-    (0, None, False), (1, 'fork', False), (3, 'fork', True), (1, 'spawn', True)])
+@pytest.mark.parametrize(
+    'num_workers, context, persistent',
+    [(0, None, False), (1, 'fork', False), (3, 'fork', True), (1, 'spawn', True)],
+)
 def test_bad_videos_are_replaced_and_recorded(make, num_workers, context, persistent):
     dataset = make(GOOD + BAD, max_bad_share=0.5, seed=2)
     first, second = batches(dataset, num_workers, context, epochs=(0, 1), persistent=persistent)
@@ -239,8 +270,9 @@ def test_too_many_bad_videos_stop_with_one_readable_sentence(make, num_workers):
 def test_on_error_raise(make, num_workers):
     with pytest.raises(BadVideoError) as error:
         batches(make(GOOD + BAD, on_error='raise', max_bad_share=1), num_workers)
-    assert str(error.value).endswith('text.mp4: cannot be opened as a video '
-                                     '(Invalid data found when processing input)')
+    assert str(error.value).endswith(
+        'text.mp4: cannot be opened as a video (Invalid data found when processing input)'
+    )
     assert '\n' not in str(error.value)
 
 

@@ -15,14 +15,16 @@ from helpers.videos import numbered_frames, write_video
 from mmssl_video.datasets.errors import TooManyBadVideosError
 from mmssl_video.datasets.video_list import VideoListDataset
 
-PIPELINE = [dict(type='VideoInit'),
-            dict(type='SampleWindow', num_frames=10, stride=1, short='drop'),
-            dict(type='DecodeFrames'), dict(type='FormatShape', input_format='NCTHW'),
-            dict(type='PackActionInputs')]
+PIPELINE = [
+    dict(type='VideoInit'),
+    dict(type='SampleWindow', num_frames=10, stride=1, short='drop'),
+    dict(type='DecodeFrames'),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs'),
+]
 
 
 class Nothing(BaseModel):
-
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
@@ -46,18 +48,28 @@ def video_list(tmp_path_factory):
 
 
 def make_runner(video_list, work_dir, max_bad_share, num_workers, epochs=2):
-    data = VideoListDataset(str(video_list), PIPELINE, dict(video=str(video_list.parent)),
-                            max_bad_share=max_bad_share)
+    data = VideoListDataset(
+        str(video_list), PIPELINE, dict(video=str(video_list.parent)), max_bad_share=max_bad_share
+    )
     return Runner(
-        model=Nothing(), work_dir=str(work_dir), default_scope='mmaction',
-        train_dataloader=dict(batch_size=2, num_workers=num_workers, dataset=data,
-                              sampler=DefaultSampler(data), persistent_workers=num_workers > 0,
-                              collate_fn=pseudo_collate),
-        train_cfg=dict(by_epoch=True, max_epochs=epochs), randomness=dict(seed=0),
+        model=Nothing(),
+        work_dir=str(work_dir),
+        default_scope='mmaction',
+        train_dataloader=dict(
+            batch_size=2,
+            num_workers=num_workers,
+            dataset=data,
+            sampler=DefaultSampler(data),
+            persistent_workers=num_workers > 0,
+            collate_fn=pseudo_collate,
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        randomness=dict(seed=0),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         default_hooks=dict(checkpoint=None),
         custom_hooks=[dict(type='SampleSeedHook'), dict(type='BadSampleHook')],
-        experiment_name=work_dir.name)
+        experiment_name=work_dir.name,
+    )
 
 
 @pytest.mark.parametrize('num_workers', [0, 2])
@@ -68,22 +80,26 @@ def test_every_epoch_names_each_file_once_with_its_reason(video_list, tmp_path, 
     for epoch in (1, 2):
         assert text.count(f'Epoch {epoch}: 2 bad of 10 videos (20.0%), each replaced') == 1
         assert text.count(f'Epoch {epoch}: 1 of 10 videos too short (10.0%)') == 1
-    for line in ('text.mp4: cannot be opened as a video', 'empty.mp4: the file is empty (0 bytes)',
-                 '7.mp4: has 4 frames, a window of 10 frames at stride 1 needs 10'):
+    for line in (
+        'text.mp4: cannot be opened as a video',
+        'empty.mp4: the file is empty (0 bytes)',
+        '7.mp4: has 4 frames, a window of 10 frames at stride 1 needs 10',
+    ):
         assert text.count(line) == 2  # once per epoch
 
 
 @pytest.mark.parametrize('num_workers', [0, 1])
 def test_too_many_bad_videos_stop_training(video_list, tmp_path, num_workers):
     runner = make_runner(video_list, tmp_path, 0.05, num_workers)
-    with pytest.raises(TooManyBadVideosError, match='1 of the 10 videos .*10.0%.*5.0%.*mp4: ') \
-            as error:
+    with pytest.raises(
+        TooManyBadVideosError, match='1 of the 10 videos .*10.0%.*5.0%.*mp4: '
+    ) as error:
         runner.train()
     assert '\n' not in str(error.value)
     assert runner.epoch == 0
 
 
-_TWO_RANKS = '''
+_TWO_RANKS = """
     import os
     import sys
     sys.path.insert(0, sys.argv[1])
@@ -119,7 +135,7 @@ _TWO_RANKS = '''
         except tests.TooManyBadVideosError as error:
             say(f'STOP {report.__name__} {dist.get_rank()} {error}')
         dist.barrier()
-'''
+"""
 
 
 def test_records_of_all_ranks_are_merged(video_list, tmp_path):
@@ -128,9 +144,22 @@ def test_records_of_all_ranks_are_merged(video_list, tmp_path):
     script.write_text(textwrap.dedent(_TWO_RANKS))
     tests = __file__.rsplit('engine', 1)[0]
     done = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2',
-         str(script), tests, str(video_list), str(video_list.parent), '0.15'],
-        capture_output=True, text=True, timeout=120)
+        [
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--nproc_per_node=2',
+            str(script),
+            tests,
+            str(video_list),
+            str(video_list.parent),
+            '0.15',
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count('Epoch 1: 2 bad of 10 videos') == 1
     assert done.stdout.count('Validation after epoch 0: 2 bad of 10 videos') == 1

@@ -40,15 +40,21 @@ class Log(logging.Handler):
 def runner(request):
     log = Log()
     dataloader = SimpleNamespace(num_workers=0)
-    return SimpleNamespace(message_hub=MessageHub(request.node.name), logger=log.logger, epoch=0,
-                           messages=log.messages, train_dataloader=dataloader)
+    return SimpleNamespace(
+        message_hub=MessageHub(request.node.name),
+        logger=log.logger,
+        epoch=0,
+        messages=log.messages,
+        train_dataloader=dataloader,
+    )
 
 
 def train_epoch(hook, runner, epoch, iterations):
     """One epoch; ``iterations`` are dicts of scalars."""
     runner.epoch = epoch
-    runner.train_dataloader = SimpleNamespace(num_workers=runner.train_dataloader.num_workers,
-                                              __len__=lambda: len(iterations))
+    runner.train_dataloader = SimpleNamespace(
+        num_workers=runner.train_dataloader.num_workers, __len__=lambda: len(iterations)
+    )
     hook.before_train_epoch(runner)
     for index, values in enumerate(iterations):
         for name, value in values.items():
@@ -59,33 +65,37 @@ def train_epoch(hook, runner, epoch, iterations):
 
 def test_data_time_share_and_advice(runner):
     hook = HOOKS.build(dict(type='DataTimeHook', threshold=0.3))
-    train_epoch(hook, runner, 4, [dict(data_time=9., time=10.)] + [dict(data_time=.6, time=1.)] * 4)
+    train_epoch(
+        hook, runner, 4, [dict(data_time=9.0, time=10.0)] + [dict(data_time=0.6, time=1.0)] * 4
+    )
     share = runner.message_hub.get_scalar('train/data_share')
     assert share.current() == pytest.approx(0.6) and share.data[0][0] == pytest.approx(0.9)
     [message] = runner.messages
     cores = len(os.sched_getaffinity(0))
-    assert message == ('WARNING: Training waited for data during 60% of epoch 5: raise '
-                       f'train_dataloader.num_workers (now 0, {cores} CPU cores here).')
+    assert message == (
+        'WARNING: Training waited for data during 60% of epoch 5: raise '
+        f'train_dataloader.num_workers (now 0, {cores} CPU cores here).'
+    )
 
 
 def test_data_time_advice_when_all_cores_are_taken(runner):
     runner.train_dataloader.num_workers = len(os.sched_getaffinity(0))
     hook = HOOKS.build(dict(type='DataTimeHook'))
-    train_epoch(hook, runner, 0, [dict(data_time=.6, time=1.)] * 4)
+    train_epoch(hook, runner, 0, [dict(data_time=0.6, time=1.0)] * 4)
     assert 'store the videos at a smaller size' in runner.messages[0]
 
 
 def test_data_time_is_silent_below_the_threshold_and_about_the_start_of_workers(runner):
     hook = HOOKS.build(dict(type='DataTimeHook', threshold=0.3))
-    train_epoch(hook, runner, 0, [dict(data_time=99., time=100.), dict(data_time=.2, time=1.)])
-    train_epoch(hook, runner, 1, [dict(data_time=99., time=100.)])
+    train_epoch(hook, runner, 0, [dict(data_time=99.0, time=100.0), dict(data_time=0.2, time=1.0)])
+    train_epoch(hook, runner, 1, [dict(data_time=99.0, time=100.0)])
     assert runner.messages == []
 
 
 def test_data_time_warnings_are_bounded(runner):
     hook = HOOKS.build(dict(type='DataTimeHook', max_warnings=2))
     for epoch in range(5):
-        train_epoch(hook, runner, epoch, [dict(data_time=.9, time=1.)] * 3)
+        train_epoch(hook, runner, epoch, [dict(data_time=0.9, time=1.0)] * 3)
     assert len(runner.messages) == 2
 
 
@@ -93,7 +103,7 @@ def test_data_time_warnings_are_bounded(runner):
 def test_a_loss_that_is_not_finite_stops_the_run(runner, loss):
     hook = HOOKS.build(dict(type='TrainingHealthHook'))
     with pytest.raises(RuntimeError, match=f'the loss is {loss} at epoch 3, iteration 2: lower'):
-        train_epoch(hook, runner, 2, [dict(loss=1.), dict(loss=loss)])
+        train_epoch(hook, runner, 2, [dict(loss=1.0), dict(loss=loss)])
 
 
 def test_collapsed_features_are_warned_of(runner):
@@ -105,7 +115,7 @@ def test_collapsed_features_are_warned_of(runner):
     for epoch, spread in enumerate([0.5, 1e-4, 1e-4]):
         runner.epoch = epoch
         for _ in range(2):
-            runner.message_hub.update_scalar('train/loss', 1.)
+            runner.message_hub.update_scalar('train/loss', 1.0)
             runner.message_hub.update_scalar('train/feature_std', spread)
             hook.after_train_iter(runner, 0)
         hook.after_train_epoch(runner)
@@ -114,7 +124,6 @@ def test_collapsed_features_are_warned_of(runner):
 
 
 class Predictive(nn.Module):
-
     def __init__(self):
         super().__init__()
         self.pred_steps = 9
@@ -161,21 +170,37 @@ def test_validation_without_training_keeps_the_steps_of_the_config(runner):
     assert runner.model.pred_steps == 9
 
 
-@pytest.mark.parametrize(('interval', 'begin', 'dynamic', 'expected'), [
-    (1, 1, None, [1, 2, 3, 4, 5, 6, 7]), (3, 1, None, [3, 6, 7]), (2, 4, None, [4, 6, 7]),
-    (3, 1, [(4, 1)], [3, 4, 5, 6, 7]), (1, 1, [(3, 5)], [1, 5, 7]),
-])
+@pytest.mark.parametrize(
+    ('interval', 'begin', 'dynamic', 'expected'),
+    [
+        (1, 1, None, [1, 2, 3, 4, 5, 6, 7]),
+        (3, 1, None, [3, 6, 7]),
+        (2, 4, None, [4, 6, 7]),
+        (3, 1, [(4, 1)], [3, 4, 5, 6, 7]),
+        (1, 1, [(3, 5)], [1, 5, 7]),
+    ],
+)
 def test_validation_is_foreseen_as_the_loop_does_it(interval, begin, dynamic, expected):
     """Against mmengine's own loop, with empty epochs."""
+
     class Empty(list):
         dataset = SimpleNamespace(metainfo={})
 
     foreseen, done = [], []
-    runner = SimpleNamespace(visualizer=SimpleNamespace(), max_epochs=7,
-                             model=SimpleNamespace(train=lambda: None),
-                             val_loop=SimpleNamespace(run=lambda: done.append(loop.epoch)))
-    loop = EpochBasedTrainLoop(runner, Empty(), max_epochs=7, val_begin=begin,
-                               val_interval=interval, dynamic_intervals=dynamic)
+    runner = SimpleNamespace(
+        visualizer=SimpleNamespace(),
+        max_epochs=7,
+        model=SimpleNamespace(train=lambda: None),
+        val_loop=SimpleNamespace(run=lambda: done.append(loop.epoch)),
+    )
+    loop = EpochBasedTrainLoop(
+        runner,
+        Empty(),
+        max_epochs=7,
+        val_begin=begin,
+        val_interval=interval,
+        dynamic_intervals=dynamic,
+    )
     runner.train_loop = loop
 
     def call_hook(name):
@@ -212,8 +237,10 @@ def test_two_writers_do_not_mix(tmp_path):
 
 def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     (tmp_path / 'epoch_3.pth').touch()
-    code = ('import os, sys\nfrom mmssl_video.atomic_files import open_atomic\n'
-            'with open_atomic(sys.argv[1]) as file:\n    os._exit(9)')
+    code = (
+        'import os, sys\nfrom mmssl_video.atomic_files import open_atomic\n'
+        'with open_atomic(sys.argv[1]) as file:\n    os._exit(9)'
+    )
     done = subprocess.run([sys.executable, '-c', code, str(tmp_path / 'epoch_4.pth')])
     assert done.returncode == 9
     (removed,) = remove_partial(tmp_path)
@@ -222,17 +249,17 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
 
 def test_ssl_metric_averages_over_samples():
     metric = METRICS.build(dict(type='SSLMetric'))
-    for stats in (dict(loss=1., top1=0.5), dict(loss=3., top1=1., extra=7.)):
+    for stats in (dict(loss=1.0, top1=0.5), dict(loss=3.0, top1=1.0, extra=7.0)):
         metric.process(None, [dict(ssl_stats=stats)])
-    assert metric.evaluate(2) == {'ssl/loss': 2., 'ssl/top1': 0.75, 'ssl/extra': 7.}
+    assert metric.evaluate(2) == {'ssl/loss': 2.0, 'ssl/top1': 0.75, 'ssl/extra': 7.0}
 
 
 def test_ssl_metric_counts_no_padded_sample():
     """Samplers repeat samples until all processes have as many: the size says how many are real."""
     metric = METRICS.build(dict(type='SSLMetric'))
-    for loss in (1., 3., 100.):
+    for loss in (1.0, 3.0, 100.0):
         metric.process(None, [dict(ssl_stats=dict(loss=loss))])
-    assert metric.evaluate(2) == {'ssl/loss': 2.}
+    assert metric.evaluate(2) == {'ssl/loss': 2.0}
 
 
 def test_ssl_metric_with_a_classifier():
@@ -244,9 +271,13 @@ def test_ssl_metric_with_a_classifier():
 def test_cpu_amp_runs_the_forward_in_bfloat16_and_keeps_float32_weights():
     model = nn.Linear(4, 4)
     before = model.weight.detach().clone()
-    wrapper = OPTIM_WRAPPERS.build(dict(
-        type='CPUAmpOptimWrapper', accumulative_counts=2,
-        optimizer=torch.optim.SGD(model.parameters(), lr=0.1)))
+    wrapper = OPTIM_WRAPPERS.build(
+        dict(
+            type='CPUAmpOptimWrapper',
+            accumulative_counts=2,
+            optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+        )
+    )
     wrapper.initialize_count_status(model, 0, 4)
     for step in range(2):
         with wrapper.optim_context(model):
@@ -259,14 +290,18 @@ def test_cpu_amp_runs_the_forward_in_bfloat16_and_keeps_float32_weights():
 
 def test_cpu_model_wrapper_counts_as_one(tmp_path):
     from torch import distributed
-    distributed.init_process_group('gloo', init_method=f'file://{tmp_path}/init', rank=0,
-                                   world_size=1)
+
+    distributed.init_process_group(
+        'gloo', init_method=f'file://{tmp_path}/init', rank=0, world_size=1
+    )
     try:
         from mmaction.registry import MODEL_WRAPPERS
+
         model = nn.Sequential(nn.Conv3d(1, 2, 1), nn.SyncBatchNorm(2))
         keys = list(model.state_dict())
-        wrapped = MODEL_WRAPPERS.build(dict(type='CPUDistributedDataParallel', device_ids=[0],
-                                            module=model))
+        wrapped = MODEL_WRAPPERS.build(
+            dict(type='CPUDistributedDataParallel', device_ids=[0], module=model)
+        )
         assert is_model_wrapper(wrapped)
         assert not any(isinstance(m, nn.SyncBatchNorm) for m in wrapped.modules())
         assert list(wrapped.module.state_dict()) == keys

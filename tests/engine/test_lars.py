@@ -28,8 +28,14 @@ def gradients(model, step):
 def test_steps_equal_plain_code(nesterov):
     rate, momentum, decay, trust, eps = 0.7, 0.9, 0.01, 0.02, 1e-8
     model = network()
-    optimizer = LARS(model.parameters(), lr=rate, momentum=momentum, weight_decay=decay,
-                     trust_coefficient=trust, nesterov=nesterov)
+    optimizer = LARS(
+        model.parameters(),
+        lr=rate,
+        momentum=momentum,
+        weight_decay=decay,
+        trust_coefficient=trust,
+        nesterov=nesterov,
+    )
     weights = [p.detach().clone() for p in model.parameters()]
     velocity = [torch.zeros_like(w) for w in weights]
     for step in range(4):
@@ -39,7 +45,7 @@ def test_steps_equal_plain_code(nesterov):
         for i, slope in enumerate(slopes):
             if weights[i].ndim > 1:  # matrices: decay and scaling; biases and norms: neither
                 size = math.sqrt(float((weights[i] ** 2).sum()))
-                steep = math.sqrt(float((slope ** 2).sum()))
+                steep = math.sqrt(float((slope**2).sum()))
                 slope = trust * size / (steep + decay * size + eps) * (slope + decay * weights[i])
             velocity[i] = slope if step == 0 else momentum * velocity[i] + slope
             update = slope + momentum * velocity[i] if nesterov else velocity[i]
@@ -50,9 +56,9 @@ def test_steps_equal_plain_code(nesterov):
 
 def test_step_is_the_same_for_any_scale_of_the_loss():
     steps = []
-    for scale in (1., 1000.):
+    for scale in (1.0, 1000.0):
         model = network()
-        optimizer = LARS(model.parameters(), lr=1., momentum=0.)
+        optimizer = LARS(model.parameters(), lr=1.0, momentum=0.0)
         gradients(model, 0)
         model[0].weight.grad *= scale
         before = model[0].weight.detach().clone()
@@ -79,9 +85,14 @@ def test_groups_keep_their_settings():
     """Learning rates of groups and parameters without gradient, by mmengine's paramwise_cfg."""
     model = network()
     init_default_scope('mmaction')  # as a run does
-    wrapper = build_optim_wrapper(model, dict(
-        type='OptimWrapper', optimizer=dict(type='LARS', lr=1., momentum=0., weight_decay=0.1),
-        paramwise_cfg=dict(custom_keys={'0.weight': dict(lr_mult=0.5, decay_mult=0.)})))
+    wrapper = build_optim_wrapper(
+        model,
+        dict(
+            type='OptimWrapper',
+            optimizer=dict(type='LARS', lr=1.0, momentum=0.0, weight_decay=0.1),
+            paramwise_cfg=dict(custom_keys={'0.weight': dict(lr_mult=0.5, decay_mult=0.0)}),
+        ),
+    )
     gradients(model, 0)
     model[2].weight.grad = None
     sizes = {i: float(model[i].weight.detach().norm()) for i in (0, 2)}
@@ -89,7 +100,7 @@ def test_groups_keep_their_settings():
     wrapper.optimizer.step()
     assert (model[0].weight - before[0]).norm().item() == pytest.approx(0.5e-3 * sizes[0])
     assert torch.equal(model[2].weight, before[2])
-    assert {group['weight_decay'] for group in wrapper.param_groups} == {0., 0.1}, 'put back'
+    assert {group['weight_decay'] for group in wrapper.param_groups} == {0.0, 0.1}, 'put back'
 
 
 def test_resumed_optimizer_goes_on_bit_by_bit():
@@ -102,7 +113,7 @@ def test_resumed_optimizer_goes_on_bit_by_bit():
             optimizer.step()
     second = network(1)
     second.load_state_dict(first.state_dict())
-    resumed = LARS(second.parameters(), lr=9., weight_decay=0.5)
+    resumed = LARS(second.parameters(), lr=9.0, weight_decay=0.5)
     resumed.load_state_dict(two.state_dict())
     for model, optimizer in ((straight, one), (second, resumed)):
         gradients(model, 3)
@@ -131,7 +142,7 @@ def test_closure_and_wrong_settings():
 # -- the schedule -------------------------------------------------------------------------------
 def rates(steps, **settings):
     """Rates as a run sees them, and the scheduler's state after each step."""
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=2.0)
     kwargs = dict(dict(type='WarmupCosineLR', end=10, by_epoch=True), **settings)
     if kwargs.pop('convert', False):
         kind = PARAM_SCHEDULERS.get(kwargs.pop('type'))
@@ -161,7 +172,7 @@ def test_warm_up_joins_the_cosine_from_below():
 
 def test_counted_in_iterations():
     found, *_ = rates(30, convert=True, epoch_length=3, warmup=2)
-    expected = [warmup_cosine(i / 3, 10, 2, 2., 1e-3) for i in range(30)]
+    expected = [warmup_cosine(i / 3, 10, 2, 2.0, 1e-3) for i in range(30)]
     assert found == pytest.approx(expected)
 
 
@@ -179,9 +190,14 @@ def test_end_rate_and_resume():
     assert again == found[6:]
 
 
-@pytest.mark.parametrize('settings, words', [
-    (dict(warmup=10), 'warmup=10'), (dict(warmup=-1), 'warmup=-1'),
-    (dict(type='WarmupCosineLR', end=10**9), 'needs total')])
+@pytest.mark.parametrize(
+    'settings, words',
+    [
+        (dict(warmup=10), 'warmup=10'),
+        (dict(warmup=-1), 'warmup=-1'),
+        (dict(type='WarmupCosineLR', end=10**9), 'needs total'),
+    ],
+)
 def test_wrong_schedules(settings, words):
     with pytest.raises(ValueError, match=words):
         rates(1, **settings)

@@ -10,7 +10,7 @@ from helpers.tiny_run import assert_same_weights, make_config, scalars
 from helpers.tool_stages import run_stages
 
 # A plateau scheduler that drops at the second validation already, a curriculum, and dropout.
-EXTRA = '''
+EXTRA = """
 custom_imports = dict(imports=['mmssl_video', 'helpers.kill_hook'], allow_failed_imports=False)
 custom_hooks = [*_base_.custom_hooks, dict(type='KillHook'),
                 dict(type='PredictionStepsHook', schedule={0: 2, 2: 1})]
@@ -18,7 +18,7 @@ train_cfg.update(max_epochs=4)
 param_scheduler = [dict(type='ReduceOnPlateauLR', monitor='ssl/loss', rule='less', factor=0.1,
                         patience=0, threshold=0.99, min_value=1e-4)]
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=1, save_best='ssl/loss', rule='greater'))
-'''
+"""
 
 
 @pytest.fixture(scope='module')
@@ -45,8 +45,10 @@ def test_each_stage_ends_as_meant(runs):
 def test_killed_and_resumed_run_is_bit_identical(runs):
     folder, _ = runs
     assert_same_weights(folder / 'straight' / 'epoch_4.pth', folder / 'killed' / 'epoch_4.pth')
-    one, two = (torch.load(folder / name / 'epoch_4.pth', weights_only=True)
-                for name in ('straight', 'killed'))
+    one, two = (
+        torch.load(folder / name / 'epoch_4.pth', weights_only=True)
+        for name in ('straight', 'killed')
+    )
     for key, state in one['optimizer']['state'].items():
         assert torch.equal(state['exp_avg'], two['optimizer']['state'][key]['exp_avg'])
     assert one['param_schedulers'] == two['param_schedulers']
@@ -78,8 +80,11 @@ def test_curriculum_is_right_after_resume(runs):
     """2 x 4 places, less one: negatives of 2 predicted steps, then of 1 (4 clips, 1 place)."""
     folder, _ = runs
     for name in ('straight', 'killed'):
-        counts = {entry['epoch']: entry['num_negatives'] for entry in scalars(folder / name)
-                  if 'num_negatives' in entry}
+        counts = {
+            entry['epoch']: entry['num_negatives']
+            for entry in scalars(folder / name)
+            if 'num_negatives' in entry
+        }
         assert counts == {1: 7, 2: 7, 3: 3, 4: 3}, name
 
 
@@ -87,8 +92,9 @@ def test_kill_while_saving_leaves_the_former_checkpoint(runs):
     """Stage 3 dies half way in writing epoch_3.pth, with max_keep_ckpts=1."""
     folder, _ = runs
     assert 'resumed epoch: 2' in (folder / 'killed3.log').read_text()
-    assert re.search(r'Removed \.epoch_3\.pth\.\w+\.partial: its writing',
-                     (folder / 'killed3.log').read_text())
+    assert re.search(
+        r'Removed \.epoch_3\.pth\.\w+\.partial: its writing', (folder / 'killed3.log').read_text()
+    )
 
 
 def test_kill_while_noting_the_last_checkpoint(runs):

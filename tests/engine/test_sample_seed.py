@@ -21,9 +21,13 @@ from helpers.videos import numbered_frames, write_video
 from mmssl_video.datasets.video_list import VideoListDataset
 from mmssl_video.engine.hooks.sample_seed import SampleSeedHook, video_list_datasets
 
-PIPELINE = [dict(type='VideoInit'), dict(type='SampleWindow', num_frames=2, stride=1),
-            dict(type='DecodeFrames'), dict(type='FormatShape', input_format='NCTHW'),
-            dict(type='PackActionInputs', meta_keys=('frame_inds', 'sample_idx'))]
+PIPELINE = [
+    dict(type='VideoInit'),
+    dict(type='SampleWindow', num_frames=2, stride=1),
+    dict(type='DecodeFrames'),
+    dict(type='FormatShape', input_format='NCTHW'),
+    dict(type='PackActionInputs', meta_keys=('frame_inds', 'sample_idx')),
+]
 
 
 class Recorder(BaseModel):
@@ -35,9 +39,14 @@ class Recorder(BaseModel):
         self.seen = []
 
     def forward(self, inputs, data_samples=None, mode='loss'):
-        self.seen.append((tuple((sample.sample_idx, *map(int, sample.frame_inds))
-                                for sample in data_samples),
-                          torch.rand(1).item(), np.random.rand(), random.random()))
+        self.seen.append(
+            (
+                tuple((sample.sample_idx, *map(int, sample.frame_inds)) for sample in data_samples),
+                torch.rand(1).item(),
+                np.random.rand(),
+                random.random(),
+            )
+        )
         return dict(loss=self.weight.sum())
 
 
@@ -51,23 +60,42 @@ def video_list(tmp_path_factory):
     return path
 
 
-def runner(video_list, work_dir, epochs, num_workers=0, run_seed=7, train_cfg=None,
-           load_from=None, wrap=lambda data: data, **dataset):
-    data = wrap(VideoListDataset(str(video_list), PIPELINE, dict(video=str(video_list.parent)),
-                                 **dataset))
+def runner(
+    video_list,
+    work_dir,
+    epochs,
+    num_workers=0,
+    run_seed=7,
+    train_cfg=None,
+    load_from=None,
+    wrap=lambda data: data,
+    **dataset,
+):
+    data = wrap(
+        VideoListDataset(str(video_list), PIPELINE, dict(video=str(video_list.parent)), **dataset)
+    )
     return Runner(
-        model=Recorder(), work_dir=str(work_dir), default_scope='mmaction',
-        train_dataloader=dict(batch_size=2, num_workers=num_workers, dataset=data,
-                              sampler=DefaultSampler(data, seed=run_seed),
-                              persistent_workers=num_workers > 0,
-                              collate_fn=pseudo_collate),
+        model=Recorder(),
+        work_dir=str(work_dir),
+        default_scope='mmaction',
+        train_dataloader=dict(
+            batch_size=2,
+            num_workers=num_workers,
+            dataset=data,
+            sampler=DefaultSampler(data, seed=run_seed),
+            persistent_workers=num_workers > 0,
+            collate_fn=pseudo_collate,
+        ),
         train_cfg=train_cfg or dict(by_epoch=True, max_epochs=epochs),
         randomness=dict(seed=run_seed),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
-        custom_hooks=[dict(type='SampleSeedHook')], load_from=load_from,
+        custom_hooks=[dict(type='SampleSeedHook')],
+        load_from=load_from,
         resume=load_from is not None,
-        experiment_name=work_dir.name, log_level='ERROR')
+        experiment_name=work_dir.name,
+        log_level='ERROR',
+    )
 
 
 def test_epochs_differ_and_a_resumed_run_continues(video_list, tmp_path):
@@ -75,23 +103,33 @@ def test_epochs_differ_and_a_resumed_run_continues(video_list, tmp_path):
     straight.train()
     seen = straight.model.seen
     assert len(seen) == 6
-    starts = [{index: start for batch, *_ in seen[2 * epoch:2 * epoch + 2]
-               for index, start, _ in batch} for epoch in range(3)]
+    starts = [
+        {index: start for batch, *_ in seen[2 * epoch : 2 * epoch + 2] for index, start, _ in batch}
+        for epoch in range(3)
+    ]
     assert len({tuple(sorted(epoch.items())) for epoch in starts}) == 3
 
     first = runner(video_list, tmp_path / 'cut', 1)
     first.train()
     assert first.model.seen == seen[:2]
-    resumed = runner(video_list, tmp_path / 'cut2', 3, num_workers=2,
-                     load_from=str(tmp_path / 'cut' / 'epoch_1.pth'))
+    resumed = runner(
+        video_list,
+        tmp_path / 'cut2',
+        3,
+        num_workers=2,
+        load_from=str(tmp_path / 'cut' / 'epoch_1.pth'),
+    )
     resumed.train()
     assert resumed.model.seen == seen[2:]  # same videos, frames, and draws of the model
 
 
 def test_the_run_seed_reaches_the_dataset_unless_it_has_one(video_list, tmp_path):
-    runs = [runner(video_list, tmp_path / f'{number}', 1, run_seed=seed, **dataset)
-            for number, (seed, dataset) in enumerate(
-                [(7, {}), (8, {}), (7, dict(seed=1)), (8, dict(seed=1))])]
+    runs = [
+        runner(video_list, tmp_path / f'{number}', 1, run_seed=seed, **dataset)
+        for number, (seed, dataset) in enumerate(
+            [(7, {}), (8, {}), (7, dict(seed=1)), (8, dict(seed=1))]
+        )
+    ]
     for run in runs:
         run.train()
     seeds = [run.train_loop.dataloader.dataset.seed for run in runs]
@@ -107,9 +145,11 @@ def test_iteration_loops_are_refused(video_list, tmp_path):
 
 
 def test_wrappers_that_repeat_samples_are_refused(video_list, tmp_path):
-    for name, wrap in (('plain', lambda data: RepeatDataset(data, 2)),
-                       ('balanced', lambda data: ClassBalancedDataset(data, 1e-3)),
-                       ('inside', lambda data: TorchConcatDataset([data, RepeatDataset(data, 2)]))):
+    for name, wrap in (
+        ('plain', lambda data: RepeatDataset(data, 2)),
+        ('balanced', lambda data: ClassBalancedDataset(data, 1e-3)),
+        ('inside', lambda data: TorchConcatDataset([data, RepeatDataset(data, 2)])),
+    ):
         run = runner(video_list, tmp_path / name, 1, wrap=wrap)
         with pytest.raises(RuntimeError, match='Dataset around VideoListDataset would give'):
             run.train()
@@ -123,8 +163,10 @@ def test_concatenated_lists_train(video_list, tmp_path):
 
 
 def test_datasets_are_found_inside_wrappers(video_list):
-    data = [VideoListDataset(str(video_list), PIPELINE, dict(video=str(video_list.parent)))
-            for _ in range(2)]
+    data = [
+        VideoListDataset(str(video_list), PIPELINE, dict(video=str(video_list.parent)))
+        for _ in range(2)
+    ]
     assert video_list_datasets(TorchConcatDataset([Subset(data[0], [0]), data[1]])) == data
     assert video_list_datasets(None) == [] and video_list_datasets([1, 2]) == []
     assert SampleSeedHook.priority == 'VERY_HIGH'

@@ -18,7 +18,7 @@ from mmssl_video.config_files import config_dir
 
 # One training run in float64 with batch norm frozen: WORKER FOLDER NAME RANK WORLD PARTS, where
 # PARTS is into how many accumulated pieces each process cuts its share of 8 pairs.
-WORKER = textwrap.dedent('''
+WORKER = textwrap.dedent("""
     import sys
     import torch
     import torch.distributed as dist
@@ -63,7 +63,7 @@ WORKER = textwrap.dedent('''
             hook.after_train_iter(runner, 0)
             runner.iter += 1
     torch.save(bare.state_dict(), f'{folder}/{name}_{rank}.pt')
-''')
+""")
 
 
 @pytest.fixture(scope='module')
@@ -72,17 +72,24 @@ def trained(tmp_path_factory):
     script = folder / 'worker.py'
     script.write_text(WORKER)
     runs = [('whole', 0, 1, 1), ('pieces', 0, 1, 2), ('two', 0, 2, 1), ('two', 1, 2, 1)]
-    workers = [subprocess.Popen([sys.executable, '-W', 'ignore', str(script), str(folder),
-                                 *map(str, run)]) for run in runs]
+    workers = [
+        subprocess.Popen([sys.executable, '-W', 'ignore', str(script), str(folder), *map(str, run)])
+        for run in runs
+    ]
     assert [worker.wait(timeout=300) for worker in workers] == [0] * len(runs)
-    return {f'{name}{rank}': torch.load(folder / f'{name}_{rank}.pt', weights_only=True)
-            for name, rank, *_ in runs}
+    return {
+        f'{name}{rank}': torch.load(folder / f'{name}_{rank}.pt', weights_only=True)
+        for name, rank, *_ in runs
+    }
 
 
 def differences(one, two):
     assert one.keys() == two.keys()
-    return [name for name in one if not torch.allclose(
-        one[name].double(), two[name].double(), rtol=1e-6, atol=1e-9)]
+    return [
+        name
+        for name in one
+        if not torch.allclose(one[name].double(), two[name].double(), rtol=1e-6, atol=1e-9)
+    ]
 
 
 def test_training_moves_everything(trained):
@@ -152,7 +159,7 @@ def test_models_without_a_target_are_refused():
 
 # -- whole runs with the real tool --------------------------------------------------------------
 # The part of a tiny run's config that two views and a given pre-training config change.
-EXTRA = '''
+EXTRA = """
 custom_imports = dict(imports=['mmssl_video', 'helpers.kill_hook'], allow_failed_imports=False)
 custom_hooks = [*_base_.custom_hooks, dict(type='MomentumUpdateHook'), dict(type='KillHook')]
 for _loader in (train_dataloader, val_dataloader):
@@ -180,7 +187,7 @@ train_cfg.update(max_epochs=3)
 optim_wrapper = dict(type='OptimWrapper', accumulative_counts=2, optimizer=dict(
     type='LARS', lr=1.2, momentum=0.9, weight_decay=1e-4))
 param_scheduler = [dict(type='WarmupCosineLR', warmup=1, convert_to_iter_based=True)]
-'''
+"""
 
 
 @pytest.fixture(scope='module')
@@ -193,17 +200,41 @@ def runs(tmp_path_factory):
     for number, moment in enumerate(kills):
         args = [config, '--work-dir', 'killed', *(['--resume'] if number else [])]
         stages.append(dict(args=args, env=dict(MMSSL_TEST_KILL=moment), log=f'killed{number}.log'))
-    data = [f'{loader}.dataset.{key}' for loader in ('train_dataloader', 'val_dataloader')
-            for key in (f'ann_file={folder / loader.split("_")[0]}.txt',
-                        f'data_prefix.video={folder / "videos"}')]
-    small = ['train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
-             'val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False',
-             'train_dataloader.batch_size=4', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
-             'model.backbone.base_channels=4', 'val_dataloader.batch_size=4']
+    data = [
+        f'{loader}.dataset.{key}'
+        for loader in ('train_dataloader', 'val_dataloader')
+        for key in (
+            f'ann_file={folder / loader.split("_")[0]}.txt',
+            f'data_prefix.video={folder / "videos"}',
+        )
+    ]
+    small = [
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'val_dataloader.num_workers=0',
+        'val_dataloader.persistent_workers=False',
+        'train_dataloader.batch_size=4',
+        'train_cfg.max_epochs=1',
+        'train_cfg.val_interval=1',
+        'model.backbone.base_channels=4',
+        'val_dataloader.batch_size=4',
+    ]
     for name, changes in MIXES.items():
-        stages.append(dict(
-            args=[str(config_dir() / f'{name}.py'), '--work-dir', name, '--cfg-options',
-                  *data, *small, *changes], env={}, log=f'{name}.log'))
+        stages.append(
+            dict(
+                args=[
+                    str(config_dir() / f'{name}.py'),
+                    '--work-dir',
+                    name,
+                    '--cfg-options',
+                    *data,
+                    *small,
+                    *changes,
+                ],
+                env={},
+                log=f'{name}.log',
+            )
+        )
     codes = run_stages(stages, folder)
     return folder, dict(zip(['straight', *kills, *MIXES], codes))
 
@@ -222,22 +253,28 @@ def test_each_run_ends_as_meant(runs):
     folder, codes = runs
     for name, code in codes.items():
         expected = -signal.SIGKILL if name[:5] in ('train', 'write') else 0
-        assert code == expected, (f'{name!r} ended with {code}',
-                                  (folder / f'{name}.log').read_text()[-1500:]
-                                  if (folder / f'{name}.log').exists() else '')
+        assert code == expected, (
+            f'{name!r} ended with {code}',
+            (folder / f'{name}.log').read_text()[-1500:]
+            if (folder / f'{name}.log').exists()
+            else '',
+        )
 
 
 def test_killed_and_resumed_run_is_bit_identical(runs):
     """Both encoders, centre, memory and the state of the optimizer."""
     folder, _ = runs
     assert_same_weights(folder / 'straight' / 'epoch_3.pth', folder / 'killed' / 'epoch_3.pth')
-    one, two = (torch.load(folder / name / 'epoch_3.pth', weights_only=True)
-                for name in ('straight', 'killed'))
+    one, two = (
+        torch.load(folder / name / 'epoch_3.pth', weights_only=True)
+        for name in ('straight', 'killed')
+    )
     assert any('target_backbone' in key for key in one['state_dict'])
     assert one['state_dict']['concepts.centre'].abs().sum() > 0
     for key, state in one['optimizer']['state'].items():
-        assert torch.equal(state['momentum_buffer'],
-                           two['optimizer']['state'][key]['momentum_buffer'])
+        assert torch.equal(
+            state['momentum_buffer'], two['optimizer']['state'][key]['momentum_buffer']
+        )
     assert one['param_schedulers'] == two['param_schedulers']
     assert 'resumed epoch: 1' in (folder / 'killed1.log').read_text()
 
@@ -263,11 +300,15 @@ def test_learning_rate_warms_up_and_falls(runs):
 
 
 # -- settings -----------------------------------------------------------------------------------
-@pytest.mark.parametrize('change, words', [
-    ({'train_dataloader.dataset.pipeline.1.num_windows': 1}, 'gives 1 clip of a video'),
-    ({'val_dataloader.dataset.pipeline.1.num_windows': 3}, 'gives 3 clips of a video'),
-    ({'train_dataloader.dataset.pipeline.1.mode': 'sliding'}, 'a varying number'),
-    ({'train_dataloader.batch_size': 1}, 'batch_size must be at least 2')])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        ({'train_dataloader.dataset.pipeline.1.num_windows': 1}, 'gives 1 clip of a video'),
+        ({'val_dataloader.dataset.pipeline.1.num_windows': 3}, 'gives 3 clips of a video'),
+        ({'train_dataloader.dataset.pipeline.1.mode': 'sliding'}, 'a varying number'),
+        ({'train_dataloader.batch_size': 1}, 'batch_size must be at least 2'),
+    ],
+)
 def test_one_view_or_one_video_are_refused_before_training(change, words):
     cfg = Config.fromfile(config_dir() / 'fgkvmem_demo.py')
     check_config(cfg)

@@ -11,9 +11,15 @@ from mmssl_video.evaluation.classification_metric import ClassificationMetric, e
 
 
 def samples(probabilities, labels, first=0):
-    return [dict(pred_score=torch.as_tensor(p), gt_label=torch.tensor([label]), sample_idx=i,
-                 name=f'class/video {i}.avi')
-            for i, (p, label) in enumerate(zip(probabilities, labels), first)]
+    return [
+        dict(
+            pred_score=torch.as_tensor(p),
+            gt_label=torch.tensor([label]),
+            sample_idx=i,
+            name=f'class/video {i}.avi',
+        )
+        for i, (p, label) in enumerate(zip(probabilities, labels), first)
+    ]
 
 
 def random_case(videos=40, classes=9, seed=0):
@@ -34,16 +40,20 @@ def test_figures_of_a_plain_reference():
     probabilities, labels = random_case()
     labels[:9] = range(9)
     metric, found = run(probabilities, labels)
-    assert found == pytest.approx({
-        'acc/top1': top_k_accuracy_score(labels, probabilities, k=1, labels=range(9)),
-        'acc/top5': top_k_accuracy_score(labels, probabilities, k=5, labels=range(9)),
-        'acc/mean_class': balanced_accuracy_score(labels, probabilities.argmax(1)),
-        'acc/loss': log_loss(labels, probabilities, labels=range(9))}, abs=1e-6)
+    assert found == pytest.approx(
+        {
+            'acc/top1': top_k_accuracy_score(labels, probabilities, k=1, labels=range(9)),
+            'acc/top5': top_k_accuracy_score(labels, probabilities, k=5, labels=range(9)),
+            'acc/mean_class': balanced_accuracy_score(labels, probabilities.argmax(1)),
+            'acc/loss': log_loss(labels, probabilities, labels=range(9)),
+        },
+        abs=1e-6,
+    )
     output = metric.output()
-    assert output.metrics == pytest.approx({
-        name: 100 * found[f'acc/{name}'] for name in ('top1', 'top5', 'mean_class')})
-    assert output.chance == pytest.approx(
-        {'top1': 100 / 9, 'top5': 500 / 9, 'mean_class': 100 / 9})
+    assert output.metrics == pytest.approx(
+        {name: 100 * found[f'acc/{name}'] for name in ('top1', 'top5', 'mean_class')}
+    )
+    assert output.chance == pytest.approx({'top1': 100 / 9, 'top5': 500 / 9, 'mean_class': 100 / 9})
     assert output.details['loss'] == pytest.approx(found['acc/loss'])
     np.testing.assert_array_equal(output.probabilities, probabilities)
 
@@ -81,10 +91,13 @@ def test_topk_that_nobody_can_miss_is_left_out():
     assert set(run(probabilities, labels)[1]) == {'acc/top1', 'acc/mean_class', 'acc/loss'}
 
 
-@pytest.mark.parametrize(('change', 'words'), [
-    (dict(pred_score=torch.tensor([2., -1.])), "average_clips='prob'"),
-    (dict(pred_score=torch.rand(3, 2)), "average_clips='prob'"),
-])
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (dict(pred_score=torch.tensor([2.0, -1.0])), "average_clips='prob'"),
+        (dict(pred_score=torch.rand(3, 2)), "average_clips='prob'"),
+    ],
+)
 def test_scores_must_be_probabilities(change, words):
     with pytest.raises(ValueError, match=words):
         ClassificationMetric().process(None, [dict(samples([[0.5, 0.5]], [0])[0], **change)])

@@ -28,8 +28,7 @@ def test_against_distance_is_the_plain_mean_over_pairs_of_videos():
     found = against_distance(videos, num_bins=4)
     assert [point['pairs'] for point in found] == [12, 9, 6, 3]
     for steps, point in zip((1, 2, 3, 4), found):
-        means = [np.mean([cosine(f[i], f[i + steps]) for i in range(5 - steps)])
-                 for f, _ in videos]
+        means = [np.mean([cosine(f[i], f[i + steps]) for i in range(5 - steps)]) for f, _ in videos]
         assert point['distance'] == pytest.approx(0.2 * steps)
         assert point['similarity'] == pytest.approx(np.mean(means))
         assert point['interval'] == pytest.approx(1.96 * np.std(means, ddof=1) / 3**0.5)
@@ -54,8 +53,8 @@ def test_within_and_across_videos():
 
 
 def test_interval_and_errors():
-    assert mean_and_interval([2.]) == (2., 0.)
-    assert mean_and_interval([1., 3.]) == (2., pytest.approx(1.96))
+    assert mean_and_interval([2.0]) == (2.0, 0.0)
+    assert mean_and_interval([1.0, 3.0]) == (2.0, pytest.approx(1.96))
     with pytest.raises(ValueError, match='two clips'):
         against_distance([(np.ones((1, 3)), np.ones(1))])
     with pytest.raises(ValueError, match='two videos of two clips'):
@@ -88,9 +87,10 @@ def test_strength_zero_changes_nothing_and_more_drops_more(videos):
         steps = augmented_pipeline(config, strength)
         drops = [step.get('num_dropped', step.get('max_dropped', 0)) for step in steps]
         assert sum(drops) == strength
-        steps[-1] = dict(steps[-1], meta_keys=('frame_inds', ))
-        data = VideoListDataset(str(videos / 'list.txt'), steps, dict(video=str(videos)),
-                                test_mode=True)
+        steps[-1] = dict(steps[-1], meta_keys=('frame_inds',))
+        data = VideoListDataset(
+            str(videos / 'list.txt'), steps, dict(video=str(videos)), test_mode=True
+        )
         frames = [data[i]['data_samples'].metainfo['frame_inds'].reshape(2, 8) for i in (0, 2)]
         spans.append(np.mean([view[-1] - view[0] for pair in frames for view in pair]))
         assert (strength == 0) == all(np.array_equal(*pair) for pair in frames)
@@ -99,9 +99,27 @@ def test_strength_zero_changes_nothing_and_more_drops_more(videos):
 
 def test_one_command_draws_all_panels(videos, tmp_path, capsys):
     out = tmp_path / 'figures' / 'similarity.png'
-    main(['random', 'random', '--encoder-config', str(videos / 'config.py'), '--device', 'cpu',
-          '--videos', str(videos / 'list.txt'), '--root', str(videos), '--out', str(out),
-          '--num-clips', '3', '--strengths', '0', '6'])
+    main(
+        [
+            'random',
+            'random',
+            '--encoder-config',
+            str(videos / 'config.py'),
+            '--device',
+            'cpu',
+            '--videos',
+            str(videos / 'list.txt'),
+            '--root',
+            str(videos),
+            '--out',
+            str(out),
+            '--num-clips',
+            '3',
+            '--strengths',
+            '0',
+            '6',
+        ]
+    )
     assert out.read_bytes()[:4] == b'\x89PNG'
     results = json.loads(out.with_suffix('.json').read_text())
     assert list(results) == ['random (1)', 'random (2)']
@@ -122,7 +140,10 @@ def test_encoders_of_other_frames_are_refused(videos, tmp_path):
     torch.manual_seed(0)
     from mmssl_video.apis import build_encoder
     from mmssl_video.apis.clip_similarity import analyse_similarity
-    encoders = [build_encoder('random', config, device='cpu') for config in (
-        videos / 'config.py', 'byol_demo.py')]
+
+    encoders = [
+        build_encoder('random', config, device='cpu')
+        for config in (videos / 'config.py', 'byol_demo.py')
+    ]
     with pytest.raises(ValueError, match='trained on other frames than random'):
         analyse_similarity(encoders, str(videos / 'list.txt'), str(videos), tmp_path / 'x.png')

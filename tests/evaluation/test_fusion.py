@@ -17,10 +17,12 @@ def class_scores(seed=0, videos=60, classes=7, levels=None, **info):
     p = rng.dirichlet(np.ones(classes), videos)
     if levels:
         p = rng.integers(1, levels + 1, (videos, classes)) / 8  # exact in binary, so ties are ties
-    return ClassScores([f'a/v {i}.avi' for i in range(videos)],
-                       np.arange(videos) % classes, p.astype(np.float32),
-                       dict(protocol='loop/test', dataset='set', split=dict(query='test.txt'),
-                            **info))
+    return ClassScores(
+        [f'a/v {i}.avi' for i in range(videos)],
+        np.arange(videos) % classes,
+        p.astype(np.float32),
+        dict(protocol='loop/test', dataset='set', split=dict(query='test.txt'), **info),
+    )
 
 
 def retrieval_features(seed=0, width=6, gallery=40, query=15, clips=1, grid=False, **options):
@@ -33,13 +35,23 @@ def retrieval_features(seed=0, width=6, gallery=40, query=15, clips=1, grid=Fals
         return rng.integers(0, 2, (rows * clips, width)).astype(np.float32)
 
     def side(role, rows):
-        return {role: draw(rows), f'{role}_labels': np.arange(rows) % 4,
-                f'{role}_names': [f'{role} {i}.avi' for i in range(rows)],
-                f'{role}_counts': np.full(rows, clips)}
+        return {
+            role: draw(rows),
+            f'{role}_labels': np.arange(rows) % 4,
+            f'{role}_names': [f'{role} {i}.avi' for i in range(rows)],
+            f'{role}_counts': np.full(rows, clips),
+        }
 
-    return RetrievalFeatures(**side('gallery', gallery), **side('query', query), info=dict(
-        protocol='retrieval/context-mean-cosine', options=options, dataset='set',
-        split=dict(gallery='train.txt', query='test.txt')))
+    return RetrievalFeatures(
+        **side('gallery', gallery),
+        **side('query', query),
+        info=dict(
+            protocol='retrieval/context-mean-cosine',
+            options=options,
+            dataset='set',
+            split=dict(gallery='train.txt', query='test.txt'),
+        ),
+    )
 
 
 def save(folder, *streams):
@@ -103,8 +115,9 @@ def test_class_scores_equal_the_plain_reference(tmp_path, levels):
     fused = (3 * rgb.probabilities.astype(float) + flow.probabilities.astype(float)) / 4
     for record, expected in zip(records, (rgb.probabilities, flow.probabilities, fused)):
         found = values(record)
-        assert found == {f'top{k}': pytest.approx(plain_accuracy(expected, rgb.labels, k))
-                         for k in (1, 5)}
+        assert found == {
+            f'top{k}': pytest.approx(plain_accuracy(expected, rgb.labels, k)) for k in (1, 5)
+        }
         assert record['num_queries'] == 60
         assert record['chance']['top1'] == pytest.approx(100 / 7)
         assert record['metrics']['top1']['low'] < found['top1'] < record['metrics']['top1']['high']
@@ -123,16 +136,19 @@ def test_retrieval_equals_the_plain_reference(tmp_path, grid, clips):
     for record, similarity in zip(records, (*parts, (parts[0] + 2 * parts[1]) / 3)):
         assert values(record) == {
             f'R@{k}': pytest.approx(plain_recall(similarity, *labels, k), abs=1e-9)
-            for k in (1, 5, 10)}
+            for k in (1, 5, 10)
+        }
     assert (records[0]['num_queries'], records[0]['num_gallery']) == (15, 40)
 
 
 def test_chunks_do_not_change_the_figures(tmp_path):
     from mmssl_video.evaluation.fusion import fused_retrieval
+
     streams = [retrieval_features(0, grid=True), retrieval_features(1, 4)]
     weights = np.array([0.5, 0.5])
-    whole, pieces = (fused_retrieval(streams, weights, (1, 5), chunk_size=size)
-                     for size in (10 ** 6, 7))
+    whole, pieces = (
+        fused_retrieval(streams, weights, (1, 5), chunk_size=size) for size in (10**6, 7)
+    )
     assert whole == pieces
 
 
@@ -142,7 +158,7 @@ def test_perfect_and_constant_streams(tmp_path):
         setattr(perfect, role, np.eye(4, dtype=np.float32)[getattr(perfect, f'{role}_labels')])
         setattr(constant, role, np.ones_like(getattr(constant, role)))
     one, other, fused = run_fusion(save(tmp_path, perfect, constant))
-    assert set(values(one).values()) == {100.} == set(values(fused).values())
+    assert set(values(one).values()) == {100.0} == set(values(fused).values())
     assert values(other) == pytest.approx(other['chance'])
 
 
@@ -154,7 +170,7 @@ def test_videos_in_another_order_are_aligned_by_name(tmp_path, make):
         names = getattr(flow, f'{role}names')
         order = np.random.default_rng(2).permutation(len(names))
         setattr(flow, f'{role}names', [names[i] for i in order])
-        for key in ([f'{role}labels', role[:-1]] if role else ['labels', 'probabilities']):
+        for key in [f'{role}labels', role[:-1]] if role else ['labels', 'probabilities']:
             setattr(flow, key, getattr(flow, key)[order])
     after = run_fusion(save(tmp_path, rgb, flow))
     assert [values(r) for r in before] == [values(r) for r in after]
@@ -206,30 +222,58 @@ def swap(stream, **changes):
     return stream
 
 
-@pytest.mark.parametrize('streams, weights, message', [
-    ([class_scores(), swap(class_scores(), names=['x.avi'] + class_scores().names[1:])], None,
-     r'different test lists: of their videos 1 only in \S*rgb.npz \(a/v 0.avi\) and 1 only in '
-     r'\S*flow.npz \(x.avi\)'),
-    ([class_scores(), class_scores(videos=59)], None, r'1 only in \S*rgb.npz \(a/v 59.avi\)$'),
-    ([class_scores(), swap(class_scores(), labels=np.zeros(60, int))], None,
-     'give 51 of the test videos different labels, such as 1 and 0 for a/v 1.avi'),
-    ([class_scores(), class_scores(classes=6)], None, 'tell 7 and 6 classes apart'),
-    ([class_scores(), retrieval_features()], None,
-     r'rgb.npz holds class scores and \S*flow.npz features for retrieval'),
-    ([retrieval_features(), retrieval_features(query=14)], None, 'different query lists'),
-    ([retrieval_features(), retrieval_features(gallery=39)], None, 'different gallery lists'),
-    ([retrieval_features(), retrieval_features(clips=2)], None,
-     'different numbers of clips, such as 1 and 2'),
-    ([retrieval_features(), swap(retrieval_features(), query=np.ones((15, 5), np.float32))], None,
-     'gallery features of 6 dimensions and query features of 5'),
-    ([swap(retrieval_features(), query_labels=np.arange(15)),
-      swap(retrieval_features(), query_labels=np.arange(15))], None, 'no video in the gallery'),
-    ([class_scores()], None, 'at least two'),
-    ([class_scores(), class_scores()], (1, 1, 1), '2 result files but 3 weights'),
-    ([class_scores(), class_scores()], (1, -1), 'at least 0, and one of them above 0; got 1 -1'),
-    ([class_scores(), class_scores()], (0, 0), 'one of them above 0; got 0 0'),
-    ([class_scores(), class_scores()], (float('nan'), 1), 'weights must be numbers'),
-])
+@pytest.mark.parametrize(
+    'streams, weights, message',
+    [
+        (
+            [class_scores(), swap(class_scores(), names=['x.avi'] + class_scores().names[1:])],
+            None,
+            r'different test lists: of their videos 1 only in \S*rgb.npz \(a/v 0.avi\) and 1 '
+            r'only in \S*flow.npz \(x.avi\)',
+        ),
+        ([class_scores(), class_scores(videos=59)], None, r'1 only in \S*rgb.npz \(a/v 59.avi\)$'),
+        (
+            [class_scores(), swap(class_scores(), labels=np.zeros(60, int))],
+            None,
+            'give 51 of the test videos different labels, such as 1 and 0 for a/v 1.avi',
+        ),
+        ([class_scores(), class_scores(classes=6)], None, 'tell 7 and 6 classes apart'),
+        (
+            [class_scores(), retrieval_features()],
+            None,
+            r'rgb.npz holds class scores and \S*flow.npz features for retrieval',
+        ),
+        ([retrieval_features(), retrieval_features(query=14)], None, 'different query lists'),
+        ([retrieval_features(), retrieval_features(gallery=39)], None, 'different gallery lists'),
+        (
+            [retrieval_features(), retrieval_features(clips=2)],
+            None,
+            'different numbers of clips, such as 1 and 2',
+        ),
+        (
+            [retrieval_features(), swap(retrieval_features(), query=np.ones((15, 5), np.float32))],
+            None,
+            'gallery features of 6 dimensions and query features of 5',
+        ),
+        (
+            [
+                swap(retrieval_features(), query_labels=np.arange(15)),
+                swap(retrieval_features(), query_labels=np.arange(15)),
+            ],
+            None,
+            'no video in the gallery',
+        ),
+        ([class_scores()], None, 'at least two'),
+        ([class_scores(), class_scores()], (1, 1, 1), '2 result files but 3 weights'),
+        (
+            [class_scores(), class_scores()],
+            (1, -1),
+            'at least 0, and one of them above 0; got 1 -1',
+        ),
+        ([class_scores(), class_scores()], (0, 0), 'one of them above 0; got 0 0'),
+        ([class_scores(), class_scores()], (float('nan'), 1), 'weights must be numbers'),
+    ],
+)
 def test_errors_in_one_sentence(tmp_path, streams, weights, message):
     files = save(tmp_path, *streams)
     with pytest.raises(ValueError, match=message) as error:

@@ -27,24 +27,31 @@ def torch_twin(inputs, targets, head, optimizer, epochs, batch_size, seed):
     """One head with torch's own layers, optimiser and scheduler, fed with the same batches."""
     generator = torch.Generator().manual_seed(seed)
     width, classes = inputs.shape[1], int(targets.max()) + 1
-    sizes = [(width, head.hidden_channels), (head.hidden_channels, classes)] if (
-        head.hidden_channels) else [(width, classes)]
+    sizes = (
+        [(width, head.hidden_channels), (head.hidden_channels, classes)]
+        if (head.hidden_channels)
+        else [(width, classes)]
+    )
     layers = [nn.Linear(*size) for size in sizes]
     with torch.no_grad():
         for layer, (fan_in, fan_out) in zip(layers, sizes):
-            bound = fan_in ** -0.5 if head.hidden_channels else 0.0
-            layer.weight.copy_(torch.empty(fan_in, fan_out).uniform_(
-                -bound, bound, generator=generator).T)
+            bound = fan_in**-0.5 if head.hidden_channels else 0.0
+            layer.weight.copy_(
+                torch.empty(fan_in, fan_out).uniform_(-bound, bound, generator=generator).T
+            )
             layer.bias.zero_()
     model = nn.Sequential(*[part for layer in layers for part in (layer, nn.ReLU())][:-1])
-    parameters = [dict(params=[layer.weight for layer in layers], weight_decay=head.weight_decay),
-                  dict(params=[layer.bias for layer in layers], weight_decay=0.0)]
+    parameters = [
+        dict(params=[layer.weight for layer in layers], weight_decay=head.weight_decay),
+        dict(params=[layer.bias for layer in layers], weight_decay=0.0),
+    ]
     settings = dict(sgd=(torch.optim.SGD, dict(momentum=0.9)), adamw=(torch.optim.AdamW, {}))
     kind, options = settings[optimizer]
     optimizer = kind(parameters, lr=head.learning_rate, **options)
     steps = epochs * math.ceil(len(inputs) / batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps)))
+        optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * step / steps))
+    )
     order = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for batch in torch.randperm(len(inputs), generator=order).split(batch_size):
@@ -59,10 +66,15 @@ def torch_twin(inputs, targets, head, optimizer, epochs, batch_size, seed):
 def test_every_head_is_what_torch_makes_of_it_alone(optimizer):
     features, labels = clusters(50, 1.0, 1)
     inputs, targets = torch.tensor(features, dtype=torch.float32), torch.tensor(labels)
-    heads = [Head(rate, decay, width) for width in (0, 7) for rate in (0.003, 0.03)
-             for decay in (0.0, 0.1)]
-    groups = train_heads(inputs, targets, 4, heads, optimizer=optimizer, epochs=4, min_steps=0,
-                         batch_size=16, seed=3)
+    heads = [
+        Head(rate, decay, width)
+        for width in (0, 7)
+        for rate in (0.003, 0.03)
+        for decay in (0.0, 0.1)
+    ]
+    groups = train_heads(
+        inputs, targets, 4, heads, optimizer=optimizer, epochs=4, min_steps=0, batch_size=16, seed=3
+    )
     found = [logits for group in groups for logits in group(inputs)]
     assert len(found) == 8
     for head, logits in zip(heads, found):
@@ -75,8 +87,9 @@ def test_dropout_gives_the_same_head_alone_and_in_company():
     inputs, targets = torch.tensor(features, dtype=torch.float32), torch.tensor(labels)
     heads = [Head(0.01, 0.0, 8), Head(0.1, 0.0, 8), Head(0.01, 0.0, 5)]
     recipe = dict(dropout=0.5, epochs=3, min_steps=0, batch_size=16)
-    [[first, _], [third]] = [group(inputs) for group in train_heads(
-        inputs, targets, 4, heads, **recipe)]
+    [[first, _], [third]] = [
+        group(inputs) for group in train_heads(inputs, targets, 4, heads, **recipe)
+    ]
     for head, logits in ((heads[0], first), (heads[2], third)):
         [group] = train_heads(inputs, targets, 4, [head], **recipe)
         assert torch.allclose(group(inputs)[0], logits, atol=1e-5)
@@ -106,8 +119,10 @@ def test_the_test_set_is_for_the_figure_alone(probe, monkeypatch):
 
     monkeypatch.setattr(module, 'train_heads', spy)
     gallery, query = clusters(60, 1.0, 1), clusters(30, 1.0, 2)
-    runs = [probe(*gallery, query[0] * scale + shift, (query[1] + turn) % 4, **QUICK)
-            for scale, shift, turn in ((1, 0, 0), (50, 7, 1))]
+    runs = [
+        probe(*gallery, query[0] * scale + shift, (query[1] + turn) % 4, **QUICK)
+        for scale, shift, turn in ((1, 0, 0), (50, 7, 1))
+    ]
     # Chosen on 48 of the 60 training videos, then trained on all of them.
     assert [count for count, _ in trained] == [48, 60, 48, 60]
     for (_, first), (_, second) in zip(trained[:2], trained[2:]):
@@ -126,9 +141,20 @@ def test_validation_chooses():
     query = rng.normal(size=(200, 300)) + 0.25 * (2 * query_labels - 1)[:, None]
     found = grid(features, labels, query, query_labels, validations=5, **QUICK)
     assert found.details['validation_top1'] >= 90 and found.metrics['top1'] >= 90
-    right = [found.details['validation_top1'] >= grid(
-        features, labels, query, query_labels, validations=5, learning_rates=[rate],
-        weight_decays=[0.0], **QUICK).details['validation_top1'] for rate in module.SGD_RATES]
+    right = [
+        found.details['validation_top1']
+        >= grid(
+            features,
+            labels,
+            query,
+            query_labels,
+            validations=5,
+            learning_rates=[rate],
+            weight_decays=[0.0],
+            **QUICK,
+        ).details['validation_top1']
+        for rate in module.SGD_RATES
+    ]
     assert all(right)
 
 
@@ -159,14 +185,18 @@ def test_perfect_constant_and_missing_labels(probe):
     assert (shares.argmax(1) == gaps).all() and not shares[:, [0, 2, 3]].any()
 
 
-@pytest.mark.parametrize('probe, options, words', [
-    (grid, dict(learning_rates=()), 'the grid is empty'),
-    (grid, dict(learning_rates=(0.0,)), 'learning_rates must be positive'),
-    (grid, dict(optimizer='lars'), "optimizer must be 'sgd' or 'adamw'"),
-    (grid, dict(epochs=0), 'epochs must be at least 1'),
-    (grid, dict(folds=1), 'folds >= 2'),
-    (mlp, dict(hidden_channels=(0,)), 'hidden_channels must be widths'),
-    (mlp, dict(dropout=1.0), 'dropout must lie in')])
+@pytest.mark.parametrize(
+    'probe, options, words',
+    [
+        (grid, dict(learning_rates=()), 'the grid is empty'),
+        (grid, dict(learning_rates=(0.0,)), 'learning_rates must be positive'),
+        (grid, dict(optimizer='lars'), "optimizer must be 'sgd' or 'adamw'"),
+        (grid, dict(epochs=0), 'epochs must be at least 1'),
+        (grid, dict(folds=1), 'folds >= 2'),
+        (mlp, dict(hidden_channels=(0,)), 'hidden_channels must be widths'),
+        (mlp, dict(dropout=1.0), 'dropout must lie in'),
+    ],
+)
 def test_options_are_checked(probe, options, words):
     with pytest.raises(ValueError, match=words):
         probe(*clusters(20, 1.0, 1), *clusters(20, 1.0, 1), **options)

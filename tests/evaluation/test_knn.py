@@ -14,8 +14,15 @@ def reference(gallery, gallery_labels, query, query_labels, k, temperature=None)
     """The documented rule, with Python loops."""
     classes, total = sorted(set(gallery_labels.tolist())), 0.0
     for feature, label in zip(query, query_labels):
-        scores = [round(float(feature @ other / max(np.linalg.norm(feature) * np.linalg.norm(other),
-                                                    1e-30)), 9) for other in gallery]
+        scores = [
+            round(
+                float(
+                    feature @ other / max(np.linalg.norm(feature) * np.linalg.norm(other), 1e-30)
+                ),
+                9,
+            )
+            for other in gallery
+        ]
         last = sorted(scores, reverse=True)[k - 1]
         above, tied = sum(s > last for s in scores), scores.count(last)
         votes, sums = dict.fromkeys(classes, 0.0), dict.fromkeys(classes, 0.0)
@@ -45,8 +52,9 @@ def test_equals_a_plain_reference(k, chunk_size, ties):
     found = plain(gallery, gallery_labels, query, query_labels, k=k, chunk_size=chunk_size)
     expected = reference(gallery, gallery_labels, query, query_labels, k)
     assert found.metrics['top1'] == pytest.approx(expected)
-    found = weighted(gallery, gallery_labels, query, query_labels, k=k, chunk_size=chunk_size,
-                     temperature=0.5)
+    found = weighted(
+        gallery, gallery_labels, query, query_labels, k=k, chunk_size=chunk_size, temperature=0.5
+    )
     expected = reference(gallery, gallery_labels, query, query_labels, k, temperature=0.5)
     assert found.metrics['top1'] == pytest.approx(expected)
 
@@ -85,8 +93,10 @@ def test_a_small_gallery_votes_as_a_whole_and_says_so():
     assert found.details['k'] == 3
 
 
-@pytest.mark.parametrize('options, words', [
-    (dict(k=0), 'k must be at least 1'), (dict(temperature=0), 'temperature must be positive')])
+@pytest.mark.parametrize(
+    'options, words',
+    [(dict(k=0), 'k must be at least 1'), (dict(temperature=0), 'temperature must be positive')],
+)
 def test_options_are_checked(options, words):
     with pytest.raises(ValueError, match=words):
         weighted(np.eye(2), [0, 1], np.eye(2), [0, 1], **options)

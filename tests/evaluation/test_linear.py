@@ -24,8 +24,12 @@ def test_separable_classes_are_separated_and_noise_is_not():
     query, query_labels = clusters(40, 0.05, 2)
     assert probe(gallery, gallery_labels, query, query_labels).metrics['top1'] == 100
     rng = np.random.default_rng(0)
-    found = probe(rng.normal(size=(200, 10)), np.arange(200) % 4,
-                  rng.normal(size=(400, 10)), np.arange(400) % 4)
+    found = probe(
+        rng.normal(size=(200, 10)),
+        np.arange(200) % 4,
+        rng.normal(size=(400, 10)),
+        np.arange(400) % 4,
+    )
     assert 15 < found.metrics['top1'] < 35
 
 
@@ -47,8 +51,9 @@ def test_scale_and_shift_of_features_do_not_matter():
     features, targets = clusters(60, 1.0, 1)
     scores = LinearProbe(4).fit(features, targets, 0.1).scores(features)
     changed = 1000 * features + 3
-    assert torch.allclose(LinearProbe(4).fit(changed, targets, 0.1).scores(changed), scores,
-                          atol=1e-4)
+    assert torch.allclose(
+        LinearProbe(4).fit(changed, targets, 0.1).scores(changed), scores, atol=1e-4
+    )
 
 
 def test_test_labels_change_nothing_but_the_figure(monkeypatch):
@@ -138,9 +143,14 @@ def test_top5_only_where_there_are_more_than_five_classes():
     assert metrics['top1'] < metrics['top5'] < 100
 
 
-@pytest.mark.parametrize('options, words', [
-    (dict(penalties=()), 'penalties'), (dict(folds=1), 'folds >= 2'),
-    (dict(validations=9), 'validations <= folds')])
+@pytest.mark.parametrize(
+    'options, words',
+    [
+        (dict(penalties=()), 'penalties'),
+        (dict(folds=1), 'folds >= 2'),
+        (dict(validations=9), 'validations <= folds'),
+    ],
+)
 def test_options_are_checked(options, words):
     arrays = clusters(20, 1.0, 1)
     with pytest.raises(ValueError, match=words):

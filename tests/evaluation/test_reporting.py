@@ -32,9 +32,17 @@ CASES = {
     'the query is empty': (EYE, [0, 1, 2], np.zeros((0, 3)), []),
     'one label per feature': (EYE, [0, 1], EYE, [0, 1, 2]),
     '1 of the query classes have no video in the gallery, .* never be right: 2': (
-        EYE[:2], [0, 1], EYE, [0, 1, 2]),
+        EYE[:2],
+        [0, 1],
+        EYE,
+        [0, 1, 2],
+    ),
     'gallery features have 3 dimensions and query features 2': (
-        EYE, [0, 1, 2], np.eye(3)[:, :2], [0, 1, 2]),
+        EYE,
+        [0, 1, 2],
+        np.eye(3)[:, :2],
+        [0, 1, 2],
+    ),
     'NaN or infinite': (EYE * np.nan, [0, 1, 2], EYE, [0, 1, 2]),
     '1 of 3 gallery videos have no label': (EYE, [0, -1, 2], EYE, [0, 1, 2]),
     'labels must be integers': (EYE, [0.5, 1, 2], EYE, [0, 1, 2]),
@@ -56,8 +64,12 @@ def test_right_arrays_pass():
 
 
 def test_protocols_by_name():
-    assert set(list_protocols()) >= {'linear/cached', 'knn/cosine', 'knn/weighted',
-                                     'retrieval/context-mean-cosine'}
+    assert set(list_protocols()) >= {
+        'linear/cached',
+        'knn/cosine',
+        'knn/weighted',
+        'retrieval/context-mean-cosine',
+    }
     with pytest.raises(ValueError, match="unknown protocol 'nope'; known are knn/cosine"):
         get_protocol('nope')
     with pytest.raises(ValueError, match='no option neighbours; it has k, '):
@@ -66,10 +78,17 @@ def test_protocols_by_name():
         register_protocol('knn/cosine', 2)(len)
 
 
-@pytest.mark.parametrize('accuracy, count, low, high', [
-    # Published values of the score interval: 5 of 10, 0 of 10, 8 of 8, 81 of 263 (Newcombe 1998).
-    (0.5, 10, 0.2366, 0.7634), (0.0, 10, 0.0, 0.2775), (1.0, 8, 0.6756, 1.0),
-    (81 / 263, 263, 0.2553, 0.3662)])
+@pytest.mark.parametrize(
+    'accuracy, count, low, high',
+    [
+        # Published values of the score interval (Newcombe 1998): 5 of 10, 0 of 10, 8 of 8,
+        # 81 of 263.
+        (0.5, 10, 0.2366, 0.7634),
+        (0.0, 10, 0.0, 0.2775),
+        (1.0, 8, 0.6756, 1.0),
+        (81 / 263, 263, 0.2553, 0.3662),
+    ],
+)
 def test_wilson_interval(accuracy, count, low, high):
     assert wilson_interval(accuracy, count) == pytest.approx((low, high), abs=1e-4)
 
@@ -110,10 +129,24 @@ def test_baselines_are_what_they_are_called():
 def record(subject='pre-trained', protocol='knn/cosine', **metrics):
     output = ProtocolOutput(metrics or dict(top1=30.0), dict(top1=12.5), dict(k=20))
     return make_record(
-        output, protocol=protocol, version=1, options={}, dataset='demo', subject=subject,
-        split=dict(gallery='train.txt', query='test.txt'), views='1 window', kind='encoder',
-        checkpoint='a.pth', checkpoint_hash='0123', seed=0, bn_batches=0, num_gallery=256,
-        num_queries=64, num_classes=8, unreadable=dict(gallery=[], query=[('x.mp4', 'is empty')]))
+        output,
+        protocol=protocol,
+        version=1,
+        options={},
+        dataset='demo',
+        subject=subject,
+        split=dict(gallery='train.txt', query='test.txt'),
+        views='1 window',
+        kind='encoder',
+        checkpoint='a.pth',
+        checkpoint_hash='0123',
+        seed=0,
+        bn_batches=0,
+        num_gallery=256,
+        num_queries=64,
+        num_classes=8,
+        unreadable=dict(gallery=[], query=[('x.mp4', 'is empty')]),
+    )
 
 
 def test_a_record_carries_everything_and_nothing_less():
@@ -148,8 +181,9 @@ def test_other_files_are_not_overwritten(tmp_path, text):
 
 
 def test_table():
-    table = format_table([record('random', top1=20.0), record(),
-                          record(protocol='retrieval/x', **{'R@1': 31.25})]).splitlines()
+    table = format_table(
+        [record('random', top1=20.0), record(), record(protocol='retrieval/x', **{'R@1': 31.25})]
+    ).splitlines()
     assert '64 queries (test.txt)' in table[0]
     assert 'not counted: 1 unreadable query videos: x.mp4 (is empty)' in table[1]
     assert table[3].split() == ['knn/cosine', 'retrieval/x']
@@ -173,8 +207,10 @@ def train_line(step, loss):
 
 
 def test_curves_of_a_resumed_run_are_joined(tmp_path):
-    write_log(tmp_path / '20260101_000000', [
-        train_line(10, 3.0), {'ssl/loss': 3.5, 'step': 1}, train_line(20, 2.9)])
+    write_log(
+        tmp_path / '20260101_000000',
+        [train_line(10, 3.0), {'ssl/loss': 3.5, 'step': 1}, train_line(20, 2.9)],
+    )
     write_log(tmp_path / '20260102_000000', [train_line(15, 2.5), {'ssl/loss': 3.1, 'step': 2}])
     write_log(tmp_path / '20260103_000000', [{'ssl/loss': 9.0, 'step': 0}])  # a test: no curve
     curves = read_scalars(tmp_path)
@@ -183,12 +219,16 @@ def test_curves_of_a_resumed_run_are_joined(tmp_path):
 
 
 def test_figure(tmp_path):
-    log = write_log(tmp_path / 'run', [train_line(10, 3.0), {'ssl/loss': 3.5, 'ssl/top1': 0.1,
-                                                             'step': 1}, train_line(20, 2.9)])
+    log = write_log(
+        tmp_path / 'run',
+        [train_line(10, 3.0), {'ssl/loss': 3.5, 'ssl/top1': 0.1, 'step': 1}, train_line(20, 2.9)],
+    )
     sizes = []
     for name, arguments in (
-            ('both', dict(scalars=log, records=[record()], levels={'chance': 1.0}, title='a')),
-            ('curves', dict(scalars=log)), ('bars', dict(records=[record(), record('random')]))):
+        ('both', dict(scalars=log, records=[record()], levels={'chance': 1.0}, title='a')),
+        ('curves', dict(scalars=log)),
+        ('bars', dict(records=[record(), record('random')])),
+    ):
         image = cv2.imread(str(draw_figure(tmp_path / 'out' / f'{name}.png', **arguments)))
         assert image.std() > 10  # something is drawn
         sizes.append(image.shape[1])

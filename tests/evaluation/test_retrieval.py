@@ -40,8 +40,9 @@ def test_equals_a_plain_reference_on_random_features(chunk_size):
     rng = np.random.default_rng(0)
     gallery, query = rng.normal(size=(23, 5)).astype('f'), rng.normal(size=(17, 5)).astype('f')
     gallery_labels, query_labels = np.arange(23) % 4, rng.integers(0, 4, 17)
-    found = retrieval(gallery, gallery_labels, query, query_labels, ks=(1, 2, 5, 10),
-                      chunk_size=chunk_size)
+    found = retrieval(
+        gallery, gallery_labels, query, query_labels, ks=(1, 2, 5, 10), chunk_size=chunk_size
+    )
     for k in (1, 2, 5, 10):
         expected = plain_recall(gallery, gallery_labels, query, query_labels, k)
         assert found.metrics[f'R@{k}'] == pytest.approx(expected, abs=1e-9)
@@ -55,8 +56,9 @@ def test_equals_a_plain_reference_with_ties_and_duplicates(seed, chunk_size):
     gallery = rng.integers(-1, 2, (12, 2)).astype('f')
     query = rng.integers(-1, 2, (9, 2)).astype('f')
     gallery_labels, query_labels = np.arange(12) % 3, rng.integers(0, 3, 9)
-    found = retrieval(gallery, gallery_labels, query, query_labels, ks=(1, 3, 6, 12),
-                      chunk_size=chunk_size)
+    found = retrieval(
+        gallery, gallery_labels, query, query_labels, ks=(1, 3, 6, 12), chunk_size=chunk_size
+    )
     for k in (1, 3, 6, 12):
         expected = plain_recall(gallery, gallery_labels, query, query_labels, k)
         assert found.metrics[f'R@{k}'] == pytest.approx(expected, abs=1e-9)
@@ -77,8 +79,13 @@ def test_duplicates_count_the_same_in_every_order():
 def test_a_constant_encoder_gets_exactly_chance(value):
     gallery_labels = np.repeat([0, 1, 2], [20, 5, 11])
     query_labels = np.array([0, 1, 1, 2])
-    found = retrieval(np.full((36, 7), value), gallery_labels, np.full((4, 7), value), query_labels,
-                      ks=(1, 5, 20, 50))
+    found = retrieval(
+        np.full((36, 7), value),
+        gallery_labels,
+        np.full((4, 7), value),
+        query_labels,
+        ks=(1, 5, 20, 50),
+    )
     assert found.metrics == pytest.approx(found.chance, abs=1e-9)
     for k in (1, 5, 20):
         expected = np.mean([1 - math.comb(36 - n, k) / math.comb(36, k) for n in (20, 5, 5, 11)])
@@ -110,8 +117,9 @@ def test_blocks_of_similarities_stay_small():
     for rows, columns, scores in cosine_chunks(unit_rows(query), gallery, chunk_size=4):
         assert scores.shape[0] <= 4 and scores.shape[1] <= 4
         whole[rows, columns] = scores.numpy()
-    expected = query @ gallery.T / np.linalg.norm(query, axis=1)[:, None] / np.linalg.norm(
-        gallery, axis=1)
+    expected = (
+        query @ gallery.T / np.linalg.norm(query, axis=1)[:, None] / np.linalg.norm(gallery, axis=1)
+    )
     assert np.allclose(whole, expected, atol=1e-12)
 
 
@@ -123,8 +131,9 @@ def test_centred_equals_the_plain_reference_on_centred_features(integers):
         gallery, query = rng.integers(0, 2, (16, 2)), rng.integers(0, 2, (11, 2))
     gallery, query = gallery.astype('f'), query.astype('f')
     gallery_labels, query_labels = np.arange(16) % 3, rng.integers(0, 3, 11)
-    found = retrieval(gallery, gallery_labels, query, query_labels, ks=(1, 4), chunk_size=5,
-                      centred=True)
+    found = retrieval(
+        gallery, gallery_labels, query, query_labels, ks=(1, 4), chunk_size=5, centred=True
+    )
     mean = gallery.astype('d').mean(0)
     for k in (1, 4):
         expected = plain_recall(gallery - mean, gallery_labels, query - mean, query_labels, k)
@@ -143,19 +152,34 @@ def test_a_constant_encoder_gets_chance_centred_as_well():
 def test_named_variants():
     """One search; the names differ in what they are defined on."""
     names = [name for name in list_protocols() if name.startswith('retrieval/')]
-    assert set(names) == {f'retrieval/{name}' for name in (
-        'context-mean-cosine', 'block-cosine', 'clip-search', 'mean-10-clips', 'multi-view-query')}
+    assert set(names) == {
+        f'retrieval/{name}'
+        for name in (
+            'context-mean-cosine',
+            'block-cosine',
+            'clip-search',
+            'mean-10-clips',
+            'multi-view-query',
+        )
+    }
     rng = np.random.default_rng(0)
-    arrays = (rng.normal(size=(60, 4)), np.arange(60) % 3, rng.normal(size=(9, 4)),
-              np.arange(9) % 3)
+    arrays = (
+        rng.normal(size=(60, 4)),
+        np.arange(60) % 3,
+        rng.normal(size=(9, 4)),
+        np.arange(9) % 3,
+    )
     expected = retrieval(*arrays)
-    assert list(expected.metrics) == [f'R@{k}' for k in KS] == [
-        'R@1', 'R@5', 'R@10', 'R@20', 'R@50']
+    assert (
+        list(expected.metrics) == [f'R@{k}' for k in KS] == ['R@1', 'R@5', 'R@10', 'R@20', 'R@50']
+    )
     for name in names:
         assert get_protocol(name)(*arrays) == expected
     assert get_protocol('retrieval/clip-search').clips == 'each'
-    block, ten, multi = (get_protocol(f'retrieval/{name}') for name in (
-        'block-cosine', 'mean-10-clips', 'multi-view-query'))
+    block, ten, multi = (
+        get_protocol(f'retrieval/{name}')
+        for name in ('block-cosine', 'mean-10-clips', 'multi-view-query')
+    )
     assert block.check_feature(None) == 'block'
     with pytest.raises(ValueError, match="is defined on feature='block', not on 'context'"):
         block.check_feature('context')
@@ -175,10 +199,13 @@ def test_recall_of_any_similarity():
     gallery, query = rng.normal(size=(2, 20, 4)), rng.normal(size=(2, 9, 4))
     labels = (np.arange(20) % 3, np.arange(9) % 3)
     parts = [CosineScores(q, g) for q, g in zip(query, gallery)]
-    found = recall_at_k(lambda r, c: 0.5 * parts[0](r, c) + 0.5 * parts[1](r, c), *labels,
-                        ks=(1, 5), chunk_size=4)
-    unit = [np.hstack([x / np.linalg.norm(x, axis=1)[:, None] for x in pair])
-            for pair in (gallery, query)]
+    found = recall_at_k(
+        lambda r, c: 0.5 * parts[0](r, c) + 0.5 * parts[1](r, c), *labels, ks=(1, 5), chunk_size=4
+    )
+    unit = [
+        np.hstack([x / np.linalg.norm(x, axis=1)[:, None] for x in pair])
+        for pair in (gallery, query)
+    ]
     assert found == retrieval(unit[0], labels[0], unit[1], labels[1], ks=(1, 5))
 
 

@@ -18,8 +18,9 @@ from mmssl_video.evaluation.report import append_results, make_record
 from mmssl_video.evaluation.summary import CSV_COLUMNS, make_tables
 
 
-def records(seed=0, name='epoch_2.pth', hash_='aaaa0000aaaa0000', noise=1.0, k=5, data=None,
-            **fields):
+def records(
+    seed=0, name='epoch_2.pth', hash_='aaaa0000aaaa0000', noise=1.0, k=5, data=None, **fields
+):
     """Records that the protocols themselves made, of features with a seed."""
     rng = np.random.default_rng(seed if data is None else data)
     labels = np.arange(60) % 6
@@ -28,12 +29,32 @@ def records(seed=0, name='epoch_2.pth', hash_='aaaa0000aaaa0000', noise=1.0, k=5
     for protocol, options in (('knn/cosine', dict(k=k)), ('linear/cached', {})):
         found = get_protocol(protocol)
         output = found(features[:40], labels[:40], features[40:], labels[40:], **options)
-        made.append(make_record(output, **{**dict(
-            protocol=protocol, version=found.version, options=options, dataset='set',
-            split=dict(gallery='train.txt', query='test.txt'), views='1 window', subject=name,
-            kind='encoder', checkpoint=f'runs/{hash_[:4]}/{name}', checkpoint_hash=hash_, seed=seed,
-            bn_batches=0, num_gallery=40, num_queries=20, num_classes=6,
-            unreadable=dict(gallery=[], query=[])), **fields}))
+        made.append(
+            make_record(
+                output,
+                **{
+                    **dict(
+                        protocol=protocol,
+                        version=found.version,
+                        options=options,
+                        dataset='set',
+                        split=dict(gallery='train.txt', query='test.txt'),
+                        views='1 window',
+                        subject=name,
+                        kind='encoder',
+                        checkpoint=f'runs/{hash_[:4]}/{name}',
+                        checkpoint_hash=hash_,
+                        seed=seed,
+                        bn_batches=0,
+                        num_gallery=40,
+                        num_queries=20,
+                        num_classes=6,
+                        unreadable=dict(gallery=[], query=[]),
+                    ),
+                    **fields,
+                },
+            )
+        )
     return made
 
 
@@ -62,20 +83,30 @@ def test_checkpoints_of_several_files_stand_in_one_table(tmp_path, capsys):
         assert rows[name][0] == f'{metric["value"]:.1f} ±{half:.1f}'
 
 
-@pytest.mark.parametrize('change', [
-    dict(dataset='other'), dict(views='3 windows'),
-    dict(split=dict(gallery='train2.txt', query='test.txt')),
-    dict(split=dict(gallery='train.txt', query='test2.txt'))])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(dataset='other'),
+        dict(views='3 windows'),
+        dict(split=dict(gallery='train2.txt', query='test.txt')),
+        dict(split=dict(gallery='train.txt', query='test2.txt')),
+    ],
+)
 def test_what_is_of_other_data_or_views_stands_apart(change):
     tables = make_tables(records(0) + records(1, 'b.pth', 'b' * 16, **change))
     assert [{r['subject'] for r in table.records} for table in tables] == [
-        {'epoch_2.pth'}, {'b.pth'}]
+        {'epoch_2.pth'},
+        {'b.pth'},
+    ]
 
 
 def test_other_settings_of_a_protocol_are_another_column():
     [table] = make_tables(records(0) + records(0, k=3))
     assert {r['protocol'] for r in table.records} == {
-        'knn/cosine (k=5)', 'knn/cosine (k=3)', 'linear/cached'}
+        'knn/cosine (k=5)',
+        'knn/cosine (k=3)',
+        'linear/cached',
+    }
 
 
 def test_seeds_are_averaged_and_counted(capsys, tmp_path):
@@ -84,7 +115,8 @@ def test_seeds_are_averaged_and_counted(capsys, tmp_path):
     main([path, '--protocol', 'knn/*'])
     values = [each[0]['metrics']['top1']['value'] for each in made]
     assert cells(capsys.readouterr().out)['epoch_2.pth'] == [
-        f'{statistics.mean(values):.1f} ±{statistics.stdev(values):.1f} (3 seeds)']
+        f'{statistics.mean(values):.1f} ±{statistics.stdev(values):.1f} (3 seeds)'
+    ]
 
 
 def test_checkpoints_of_one_name_are_told_apart_or_averaged_when_asked(capsys, tmp_path):
@@ -109,8 +141,10 @@ def test_of_one_seed_the_latest_counts_and_a_note_says_so():
 
 
 def test_averages_over_splits_say_so(tmp_path, capsys):
-    made = {i: records(data=i, split=dict(gallery=f'train_split{i}.txt',
-                                       query=f'test_split{i}.txt')) for i in (1, 2)}
+    made = {
+        i: records(data=i, split=dict(gallery=f'train_split{i}.txt', query=f'test_split{i}.txt'))
+        for i in (1, 2)
+    }
     main([save(tmp_path / 'r.json', average_records(made)), '--format', 'text'])
     text = capsys.readouterr().out
     assert 'test_split*.txt' in text and '(2 splits)' in text and '|' not in text
@@ -127,7 +161,10 @@ def test_csv_has_every_figure(tmp_path):
     assert len(rows) == len(flat) == 6
     for row, (record, name, metric) in zip(rows, flat):
         assert (row['metric'], row['protocol'], row['seed']) == (
-            name, record['protocol'], str(record['seed']))
+            name,
+            record['protocol'],
+            str(record['seed']),
+        )
         assert float(row['value']) == metric['value'] and float(row['low']) == metric['low']
         assert row['checkpoint_hash'] == record['checkpoint_hash']
         assert (row['split_query'], row['views']) == ('test.txt', '1 window')
@@ -137,11 +174,22 @@ def test_csv_has_every_figure(tmp_path):
 
 def test_figure_and_the_tool_as_typed(tmp_path):
     path = save(tmp_path / 'r.json', records(0), records(1, 'b.pth', 'b' * 16, dataset='other'))
-    loop = dict(records(0)[0], protocol='loop/val', unit='fraction', chance={},
-                metrics={'ssl/loss': dict(value=5.02208)})
+    loop = dict(
+        records(0)[0],
+        protocol='loop/val',
+        unit='fraction',
+        chance={},
+        metrics={'ssl/loss': dict(value=5.02208)},
+    )
     append_results(path, [loop])
-    done = run(sys.executable, REPO / 'tools' / 'summarize_results.py', path, '--figure',
-               'bars.png', cwd=tmp_path)
+    done = run(
+        sys.executable,
+        REPO / 'tools' / 'summarize_results.py',
+        path,
+        '--figure',
+        'bars.png',
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stdout
     image = cv2.imread(str(tmp_path / 'bars.png'))
     assert image.std() > 10 and image.shape[0] > 900  # two tables

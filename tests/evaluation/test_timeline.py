@@ -26,10 +26,14 @@ def plain_average(starts, length, values, total):
     """Mean over frames of the steps that cover them, frame by frame."""
     units = []
     for first in range(0, total, length):
-        weights = [len(set(range(first, first + length)) & set(range(s, s + length)))
-                   for s in starts]
-        units.append(np.average(values, axis=0, weights=weights) if any(weights)
-                     else np.full(values.shape[1:], np.nan))
+        weights = [
+            len(set(range(first, first + length)) & set(range(s, s + length))) for s in starts
+        ]
+        units.append(
+            np.average(values, axis=0, weights=weights)
+            if any(weights)
+            else np.full(values.shape[1:], np.nan)
+        )
     return np.array(units)
 
 
@@ -45,10 +49,10 @@ def test_averages_equal_the_plain_reference(total):
 
 def test_windows_that_move_by_whole_steps_give_plain_means():
     """Two windows of three blocks, the second two blocks on: the shared block is averaged."""
-    starts, values = np.array([10, 20, 30, 40]), np.array([1., 2., 4., 8.])
+    starts, values = np.array([10, 20, 30, 40]), np.array([1.0, 2.0, 4.0, 8.0])
     starts = np.concatenate([starts[:2], [20, 30]])
     found, _ = average_on_timeline(starts, 10, values, 45)
-    np.testing.assert_array_equal(found, [np.nan, 1., 3., 8., np.nan])
+    np.testing.assert_array_equal(found, [np.nan, 1.0, 3.0, 8.0, np.nan])
 
 
 def test_times_are_the_middles_of_units():
@@ -56,30 +60,44 @@ def test_times_are_the_middles_of_units():
 
 
 def test_a_peak_is_found_within_the_distance():
-    times, curve = np.array([0.5, 1.5, 2.5, 3.5]), np.array([np.nan, 1., 3., 2.])
+    times, curve = np.array([0.5, 1.5, 2.5, 3.5]), np.array([np.nan, 1.0, 3.0, 2.0])
     assert [peak_hit(times, curve, failure, 0.25) for failure in (2.2, 2.25, 2.75, 2.8)] == [
-        0, 1, 1, 0]
-    assert peak_hit(times, np.array([1., 2., 2., 0.]), 1.4, 0.25) == 0.5  # two equal peaks
+        0,
+        1,
+        1,
+        0,
+    ]
+    assert peak_hit(times, np.array([1.0, 2.0, 2.0, 0.0]), 1.4, 0.25) == 0.5  # two equal peaks
     assert peak_hit(times, np.ones(4), 1.4, 1.0) == 0.5
 
 
 def test_a_random_moment_is_what_a_flat_curve_gets_in_the_long_run():
     times = unit_times(10000, 1, 1000)
-    for failure in (0.1, 4., 9.9):
+    for failure in (0.1, 4.0, 9.9):
         for within in (0.25, 1.0):
-            assert random_hit(10., failure, within) == pytest.approx(
-                peak_hit(times, np.zeros(10000), failure, within), abs=1e-3)
+            assert random_hit(10.0, failure, within) == pytest.approx(
+                peak_hit(times, np.zeros(10000), failure, within), abs=1e-3
+            )
 
 
 def test_discrepancy_is_the_mean_cosine_distance_of_places():
     torch.manual_seed(0)
     true, predicted = torch.randn(2, 3, 5, 2, 2), torch.randn(2, 3, 5, 2, 2)
-    slow = [[np.mean([1 - float(a @ b / (a.norm() * b.norm())) for a, b in zip(
-        true[i, t].flatten(1).T, predicted[i, t].flatten(1).T)]) for t in range(3)]
-        for i in range(2)]
+    slow = [
+        [
+            np.mean(
+                [
+                    1 - float(a @ b / (a.norm() * b.norm()))
+                    for a, b in zip(true[i, t].flatten(1).T, predicted[i, t].flatten(1).T)
+                ]
+            )
+            for t in range(3)
+        ]
+        for i in range(2)
+    ]
     np.testing.assert_allclose(discrepancy(true, predicted), slow, rtol=1e-5)
     assert discrepancy(true, 3 * true).abs().max() < 1e-6
-    torch.testing.assert_close(discrepancy(true, -true), torch.full((2, 3), 2.))
+    torch.testing.assert_close(discrepancy(true, -true), torch.full((2, 3), 2.0))
 
 
 def test_motion_of_a_block_is_from_the_frame_before_it_to_its_last():
@@ -90,25 +108,34 @@ def test_motion_of_a_block_is_from_the_frame_before_it_to_its_last():
     assert block_motion(windows).tolist() == [[(2 + 0) / 2, (10 + 183) / 2]]
 
 
-def curve(peak, failure, duration=10., motion=None):
+def curve(peak, failure, duration=10.0, motion=None):
     times = np.arange(0.5, duration)
-    return SurpriseCurve('v', times, np.exp(-np.abs(times - peak)),
-                         np.exp(-np.abs(times - (peak if motion is None else motion))), duration,
-                         failure)
+    return SurpriseCurve(
+        'v',
+        times,
+        np.exp(-np.abs(times - peak)),
+        np.exp(-np.abs(times - (peak if motion is None else motion))),
+        duration,
+        failure,
+    )
 
 
 def test_localisation_with_its_baselines():
-    curves = [curve(3.5, 3.4, motion=9.5), curve(7.5, 6.6), curve(2.5, 8.0),
-              curve(5.5, 5.2, 10.4, motion=0.5)]
+    curves = [
+        curve(3.5, 3.4, motion=9.5),
+        curve(7.5, 6.6),
+        curve(2.5, 8.0),
+        curve(5.5, 5.2, 10.4, motion=0.5),
+    ]
     found = localisation(curves)
-    assert found['surprise'].metrics == {'within_1s': 75., 'within_0.25s': 25.}
-    assert found['motion peak'].metrics == {'within_1s': 25., 'within_0.25s': 0.}
-    assert found['middle of the video'].metrics == {'within_1s': 25., 'within_0.25s': 25.}
+    assert found['surprise'].metrics == {'within_1s': 75.0, 'within_0.25s': 25.0}
+    assert found['motion peak'].metrics == {'within_1s': 25.0, 'within_0.25s': 0.0}
+    assert found['middle of the video'].metrics == {'within_1s': 25.0, 'within_0.25s': 25.0}
     assert found['surprise'].chance['within_1s'] == pytest.approx(100 * (3 * 0.2 + 2 / 10.4) / 4)
 
 
 def test_curves_are_saved_and_drawn(tmp_path):
-    curves = [curve(3.5, float('nan')), curve(2.5, 2.0, 6.)]
+    curves = [curve(3.5, float('nan')), curve(2.5, 2.0, 6.0)]
     save_curves(tmp_path / 'c.npz', curves, dict(protocol='x'))
     draw_curves(tmp_path / 'c.png', curves)
     with np.load(tmp_path / 'c.npz') as file:
@@ -119,15 +146,22 @@ def test_curves_are_saved_and_drawn(tmp_path):
 
 
 # -- the metric ---------------------------------------------------------------------------------
-def video(index, windows=2, num_blocks=4, failure=27., total=60, fps=10., scores=None):
+def video(index, windows=2, num_blocks=4, failure=27.0, total=60, fps=10.0, scores=None):
     """A tested video: windows of 4 blocks of 10 frames, 2 blocks apart."""
     starts = (20 * np.arange(windows)[:, None] + 10 * np.arange(num_blocks)).reshape(-1)
     rng = np.random.default_rng(index)
     if scores is None:
         scores = rng.dirichlet(np.ones(3), (windows, num_blocks - 1))
-    return dict(step_scores=torch.as_tensor(scores), sample_idx=index, name=f'v{index}.mp4',
-                total_frames=total, avg_fps=fps, step_starts=starts, step_frames=10,
-                failure_frame=failure)
+    return dict(
+        step_scores=torch.as_tensor(scores),
+        sample_idx=index,
+        name=f'v{index}.mp4',
+        total_frames=total,
+        avg_fps=fps,
+        step_starts=starts,
+        step_frames=10,
+        failure_frame=failure,
+    )
 
 
 def evaluate(samples, size=None):
@@ -137,18 +171,28 @@ def evaluate(samples, size=None):
 
 
 def test_metric_equals_a_plain_count():
-    samples = [video(i, failure=5 + 6. * i) for i in range(8)]
+    samples = [video(i, failure=5 + 6.0 * i) for i in range(8)]
     metric, found = evaluate(samples)
     rights, videos = {0: [], 1: [], 2: []}, {0: set(), 1: set(), 2: set()}
     for number, sample in enumerate(samples):
         scores = sample['step_scores'].numpy()
         # unit u: block u of the first window, block u - 2 of the second
-        units = {1: scores[0, 0], 2: scores[0, 1], 3: (scores[0, 2] + scores[1, 0]) / 2,
-                 4: scores[1, 1], 5: scores[1, 2]}
+        units = {
+            1: scores[0, 0],
+            2: scores[0, 1],
+            3: (scores[0, 2] + scores[1, 0]) / 2,
+            4: scores[1, 1],
+            5: scores[1, 2],
+        }
         for unit, values in units.items():
             first = 10 * unit
-            label = (0 if first + 10 <= sample['failure_frame'] else
-                     2 if first > sample['failure_frame'] else 1)
+            label = (
+                0
+                if first + 10 <= sample['failure_frame']
+                else 2
+                if first > sample['failure_frame']
+                else 1
+            )
             rights[label].append(values.argmax() == label)
             videos[label].add(number)
     everything = sum(rights.values(), [])
@@ -156,13 +200,16 @@ def test_metric_equals_a_plain_count():
     classes = ['intentional', 'transitioning', 'unintentional']
     for label, name in enumerate(classes):
         assert found[f'oops/{name}'] == pytest.approx(np.mean(rights[label]))
-    assert found['oops/mean_class'] == pytest.approx(np.mean([np.mean(r) for r in
-                                                              rights.values()]))
+    assert found['oops/mean_class'] == pytest.approx(np.mean([np.mean(r) for r in rights.values()]))
     output = metric.output()
     assert output.metrics['top1'] == pytest.approx(100 * found['oops/top1'])
     assert output.details['queries'] == {
-        'top1': 8, 'mean_class': 8, 'within_1s': 8, 'within_0.25s': 8,
-        **{name: len(videos[label]) for label, name in enumerate(classes)}}
+        'top1': 8,
+        'mean_class': 8,
+        'within_1s': 8,
+        'within_0.25s': 8,
+        **{name: len(videos[label]) for label, name in enumerate(classes)},
+    }
     assert output.details['uncovered_units'] == 8
     most = max(map(len, rights.values()))
     assert output.details['majority_class']['top1'] == pytest.approx(100 * most / 40)
@@ -174,12 +221,15 @@ def test_metric_equals_a_plain_count():
 def test_a_perfect_classifier_gets_100_and_a_constant_one_chance():
     def samples(constant):
         for i in range(6):
-            sample = video(i, failure=13. + 7 * i)
+            sample = video(i, failure=13.0 + 7 * i)
             from mmssl_video.datasets.transforms.failure import label_spans
+
             labels = label_spans(sample['step_starts'], 10, sample['failure_frame'])
             scores = np.eye(3)[labels.reshape(2, 4)[:, 1:]]
-            yield dict(sample, step_scores=torch.as_tensor(np.ones_like(scores) / 3 if constant
-                                                           else scores))
+            yield dict(
+                sample,
+                step_scores=torch.as_tensor(np.ones_like(scores) / 3 if constant else scores),
+            )
 
     perfect, constant = (evaluate(list(samples(c)))[1] for c in (False, True))
     assert perfect['oops/top1'] == perfect['oops/mean_class'] == perfect['oops/within_1s'] == 1

@@ -23,9 +23,15 @@ def moving_frames(count: int, move=(2, -1), size=(64, 96), seed: int = 0) -> lis
     (dx, dy), (height, width) = move, size
     margin = count * max(abs(dx), abs(dy))
     picture = texture(height + 2 * margin, width + 2 * margin, seed)
-    return [np.ascontiguousarray(picture[margin - t * dy:margin - t * dy + height,
-                                         margin - t * dx:margin - t * dx + width])
-            for t in range(count)]
+    return [
+        np.ascontiguousarray(
+            picture[
+                margin - t * dy : margin - t * dy + height,
+                margin - t * dx : margin - t * dx + width,
+            ]
+        )
+        for t in range(count)
+    ]
 
 
 def write_moving_video(path: Path, count: int = 6, **kwargs) -> Path:

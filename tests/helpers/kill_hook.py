@@ -21,7 +21,6 @@ def kill_self() -> None:
 
 @HOOKS.register_module()
 class KillHook(Hook):
-
     def __init__(self) -> None:
         self.moment = os.environ.get('MMSSL_TEST_KILL', '').split(':')
 
@@ -45,8 +44,10 @@ class DumpStateHook(Hook):
     priority = 'LOWEST'
 
     def after_train_epoch(self, runner) -> None:
-        torch.save(dict(state_dict=runner.model.module.state_dict()),
-                   os.path.join(runner.work_dir, f'rank{get_rank()}.pth'))
+        torch.save(
+            dict(state_dict=runner.model.module.state_dict()),
+            os.path.join(runner.work_dir, f'rank{get_rank()}.pth'),
+        )
 
 
 def _kill_in_write(name: str) -> None:

@@ -119,7 +119,7 @@ def filled(shapes: dict, salt: str = '', standalone: str = '') -> dict[str, torc
     for key, shape in shapes.items():
         name = first_name(key)
         if standalone and name.startswith(standalone):
-            name = name[len(standalone):]
+            name = name[len(standalone) :]
         weights[key] = torch.from_numpy(np.asarray(fill(name, shape, salt)))
     return weights
 

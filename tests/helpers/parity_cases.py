@@ -51,22 +51,31 @@ class Case:
             settings['num_slots'] = self.argument('mem_size', 1024)
         elif self.kind == 'ConvGRU':
             standalone = 'agg.'
-            settings.update(num_layers=self.argument('num_layers', 1),
-                            kernel=self.argument('kernel_size', 1))
+            settings.update(
+                num_layers=self.argument('num_layers', 1), kernel=self.argument('kernel_size', 1)
+            )
         elif self.kind.endswith('_2d3d_full'):
             standalone = 'backbone.'
             settings['running_stats'] = self.arguments['track_running_stats'] == 'True'
         weights = official.filled(
-            official.model_shapes(self.origin, **settings), self.meta['salt'], standalone)
+            official.model_shapes(self.origin, **settings), self.meta['salt'], standalone
+        )
         source = official.save_official(weights, self.folder / 'released.pth.tar', self.origin)
         target = self.folder / 'ours.pth'
-        self.conversion = convert_file(source, target, self.origin,
-                                       num_blocks=self.argument('num_seq', 8),
-                                       pred_steps=self.argument('pred_step', 3))
+        self.conversion = convert_file(
+            source,
+            target,
+            self.origin,
+            num_blocks=self.argument('num_seq', 8),
+            pred_steps=self.argument('pred_step', 3),
+        )
         self.ours = {old: new for old, new in self.conversion.used.items()}
         if standalone:
-            self.ours = {old[len(standalone):]: new for old, new in self.ours.items()
-                         if old.startswith(standalone)}
+            self.ours = {
+                old[len(standalone) :]: new
+                for old, new in self.ours.items()
+                if old.startswith(standalone)
+            }
         checkpoint = load_checkpoint_file(target)
         self.model = MODELS.build(config_from_checkpoint(checkpoint).model)
         load_full(self.model, checkpoint, str(target))
@@ -87,7 +96,7 @@ class Case:
             figures = self._run_pretraining()
         buffers = dict(self.model.named_buffers())
         for key in self.names('after/'):
-            figures[key] = buffers[self.ours[key[len('after/'):]]]
+            figures[key] = buffers[self.ours[key[len('after/') :]]]
         return figures
 
     def names(self, prefix: str = '') -> list[str]:
@@ -112,7 +121,8 @@ class Case:
         backbone.train(self.meta['mode'].startswith('train'))
         for name in ('layer1', 'layer2', 'layer3', 'layer4'):
             getattr(backbone, name).register_forward_hook(
-                lambda module, args, out, name=name: figures.update({name: out.detach().clone()}))
+                lambda module, args, out, name=name: figures.update({name: out.detach().clone()})
+            )
         figures['out'] = backbone(self.input('x'))
         return figures
 
@@ -120,7 +130,7 @@ class Case:
         model = self.model
         if self.meta['mode'].startswith('train'):
             model.train()
-            model.neck.dropout = 0.
+            model.neck.dropout = 0.0
         maps, states, contexts, pairs = [], [], [], []
         model.backbone.register_forward_hook(lambda m, args, out: maps.append(out))
         model.neck.register_forward_hook(lambda m, args, out: states.append(out[1]))
@@ -129,13 +139,19 @@ class Case:
         losses = model.loss(self.input())
         losses['loss_ssl'].backward()
         figures = {'loss': losses['loss_ssl']}
-        scores = [torch.einsum('bpchw,qrcyx->bphwqryx', *pair).flatten(4).flatten(0, 3)
-                  for pair in pairs]
+        scores = [
+            torch.einsum('bpchw,qrcyx->bphwqryx', *pair).flatten(4).flatten(0, 3) for pair in pairs
+        ]
         if self.origin == 'dpc':
             steps, places = pairs[0][0].shape[1], pairs[0][0].shape[-2:].numel()
-            figures.update(backbone_out=maps[0], context=states[0][-1][:, None], pred=pairs[0][0],
-                           score_flat=scores[0], target=torch.arange(len(scores[0])),
-                           mask_counts=self._kinds_of_negatives(len(scores[0]), steps, places))
+            figures.update(
+                backbone_out=maps[0],
+                context=states[0][-1][:, None],
+                pred=pairs[0][0],
+                score_flat=scores[0],
+                target=torch.arange(len(scores[0])),
+                mask_counts=self._kinds_of_negatives(len(scores[0]), steps, places),
+            )
             figures.update({f'top{k}': losses[f'top{k}'] for k in (1, 3, 5)})
         else:
             half = len(contexts) // 2
@@ -144,8 +160,10 @@ class Case:
                 figures[f'loss_{name}'] = losses[f'{name}/nce']
                 figures[f'score_{name}'] = scores[direction]
                 figures.update({f'top{k}_{name}': losses[f'{name}/top{k}'] for k in (1, 5)})
-                probability = [model.predictor.address(context.movedim(1, -1)).movedim(-1, 1)
-                               for context in contexts[direction * half:(direction + 1) * half]]
+                probability = [
+                    model.predictor.address(context.movedim(1, -1)).movedim(-1, 1)
+                    for context in contexts[direction * half : (direction + 1) * half]
+                ]
                 figures[f'memory_prob_{name}'] = torch.stack(probability, 1)
         return {**figures, **self._gradients()}
 
@@ -171,7 +189,7 @@ class Case:
             head.train()
             model.backbone.requires_grad_(False)
             model.neck.requires_grad_(False)
-        model.neck.dropout = head.dropout.p = 0.
+        model.neck.dropout = head.dropout.p = 0.0
         captured = []
         head.bn.register_forward_hook(lambda m, args, out: captured.append(out))
         head.register_forward_hook(lambda m, args, out: captured.append(out))
@@ -184,7 +202,7 @@ class Case:
         else:
             # the clips are the windows of one video, whose scores are averaged
             with torch.no_grad():
-                sample, = model.predict(inputs.flatten(0, 1)[None], [ActionDataSample()])
+                (sample,) = model.predict(inputs.flatten(0, 1)[None], [ActionDataSample()])
             figures['prob_mean'] = sample.pred_score[None]
         figures['context_after_bn'], figures['logits'] = (x[:, None] for x in captured)
         if 'prob_mean' in self.figures and 'prob_mean' not in figures:
@@ -192,11 +210,14 @@ class Case:
         return figures
 
     def _gradients(self) -> dict[str, torch.Tensor]:
-        gradients = {name: parameter.grad for name, parameter in self.model.named_parameters()
-                     if parameter.grad is not None}
+        gradients = {
+            name: parameter.grad
+            for name, parameter in self.model.named_parameters()
+            if parameter.grad is not None
+        }
         figures = {}
         for key in self.names('grad/'):
-            name = key[len('grad/'):]
+            name = key[len('grad/') :]
             figures[key] = gradients[self.ours[name]].reshape(tuple(self.figures[f'{key}/shape']))
             figures[f'gradnorm/{name}'] = figures[key].norm()
         if 'gradnorm/total' in self.figures:
@@ -233,7 +254,7 @@ class Case:
             if got.shape != expected.shape:
                 yield f'{name}: shape {got.shape}, not {expected.shape}'
             elif name.startswith('top'):
-                yield from check('', got, expected, 1.)
+                yield from check('', got, expected, 1.0)
             elif np.issubdtype(expected.dtype, np.integer):
                 if not (got == expected).all():
                     yield f'{name}: {got}, not {expected}'

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from .tiny_run import make_config
 from .videos import write_video
 
-CONFIG = '''
+CONFIG = """
 _pipeline = [
     dict(type='VideoInit'),
     dict(type='SampleWindow', num_frames=8, stride=1, mode='sliding', short='loop'),
@@ -36,7 +36,7 @@ evaluation = dict(
         dict(type='retrieval/clip-search', feature='backbone', ks=(1, 5)),
     ])
 del _data, _pipeline
-'''
+"""
 
 
 @dataclass
@@ -62,19 +62,27 @@ def make_probe_set(root: Path) -> ProbeSet:
         for i in range(count):
             name, label, frames = f'{role} {i}.mp4', i % 3, 8 + 4 * (i % 4)
             texture = rng.integers(0, 256, (48, 64 + 6 * frames, 3), dtype=np.uint8)
-            write_video(root / 'videos' / name, [
-                np.ascontiguousarray(texture[:, 3 * label * t:3 * label * t + 64])
-                for t in range(frames)])
+            write_video(
+                root / 'videos' / name,
+                [
+                    np.ascontiguousarray(texture[:, 3 * label * t : 3 * label * t + 64])
+                    for t in range(frames)
+                ],
+            )
             lines.append(f'{name} {label}\n')
         lists[role] = root / f'{role}.txt'
         lists[role].write_text(''.join(lines))
     config = root / 'probe.py'
-    config.write_text(CONFIG.format(videos=str(root / 'videos'), gallery=str(lists['gallery']),
-                                    query=str(lists['query'])))
+    config.write_text(
+        CONFIG.format(
+            videos=str(root / 'videos'), gallery=str(lists['gallery']), query=str(lists['query'])
+        )
+    )
     checkpoint = root / 'encoder.pth'
     save_checkpoint(pretraining, checkpoint)
-    return ProbeSet(root, root / 'videos', lists['gallery'], lists['query'], config, pretraining,
-                    checkpoint)
+    return ProbeSet(
+        root, root / 'videos', lists['gallery'], lists['query'], config, pretraining, checkpoint
+    )
 
 
 def save_checkpoint(config: Path, path: Path, seed: int = 1, **settings) -> None:

@@ -17,7 +17,7 @@ from .videos import write_video
 REPO = Path(__file__).resolve().parents[2]
 TRAIN = REPO / 'tools' / 'train.py'
 
-CONFIG = '''
+CONFIG = """
 _base_ = {base!r}
 _pipeline = [
     dict(type='VideoInit'),
@@ -71,35 +71,47 @@ param_scheduler = [
     dict(type='ReduceOnPlateauLR', monitor='ssl/loss', rule='less', factor=0.1, patience=10,
          min_value=1e-4)
 ]
-'''
+"""
 
 
-def make_config(folder: Path, num_train: int = 8, num_val: int = 4, batch_size: int = 4,
-                extra: str = '') -> Path:
+def make_config(
+    folder: Path, num_train: int = 8, num_val: int = 4, batch_size: int = 4, extra: str = ''
+) -> Path:
     """Write videos, lists and a config into ``folder``; ``extra`` is appended to the config."""
     rng = np.random.default_rng(0)
     names = [f'video {i}.mp4' for i in range(num_train + num_val)]
     for name in names:
         texture = rng.integers(0, 256, (48, 160, 3), dtype=np.uint8)
         step = int(rng.integers(1, 5))
-        write_video(folder / 'videos' / name,
-                    [np.ascontiguousarray(texture[:, i * step:i * step + 64]) for i in range(16)])
+        write_video(
+            folder / 'videos' / name,
+            [np.ascontiguousarray(texture[:, i * step : i * step + 64]) for i in range(16)],
+        )
     lists = {}
     for key, part in (('train', names[:num_train]), ('val', names[num_train:])):
         lists[key] = folder / f'{key}.txt'
         lists[key].write_text(''.join(f'{name} 0\n' for name in part))
     path = folder / 'tiny.py'
-    path.write_text(CONFIG.format(
-        base=str(REPO / 'configs' / '_base_' / 'default_runtime.py'), batch_size=batch_size,
-        train_list=str(lists['train']), val_list=str(lists['val']),
-        folder=str(folder / 'videos')) + extra)
+    path.write_text(
+        CONFIG.format(
+            base=str(REPO / 'configs' / '_base_' / 'default_runtime.py'),
+            batch_size=batch_size,
+            train_list=str(lists['train']),
+            val_list=str(lists['val']),
+            folder=str(folder / 'videos'),
+        )
+        + extra
+    )
     return path
 
 
 def environment(**extra: str) -> dict:
     """Environment of a tool: this checkout first on the path, one thread, its output at once."""
-    env = {key: value for key, value in os.environ.items()
-           if key not in ('PORT', 'RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT')}
+    env = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ('PORT', 'RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT')
+    }
     path = os.pathsep.join(filter(None, [str(REPO), env.get('PYTHONPATH')]))
     env.update(dict(PYTHONPATH=path, OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1') | extra)
     return env
@@ -107,9 +119,15 @@ def environment(**extra: str) -> dict:
 
 def run(*command, cwd: Path, timeout: float = 120, **env: str) -> subprocess.CompletedProcess:
     """Run a command to its end; stdout and stderr come back together."""
-    return subprocess.run([str(part) for part in command], cwd=cwd, env=environment(**env),
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=timeout)
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=environment(**env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+    )
 
 
 def train(*arguments, cwd: Path, **kwargs) -> subprocess.CompletedProcess:

@@ -39,10 +39,18 @@ def run_stages(stages: list[dict], cwd: Path) -> list[int]:
     import subprocess
 
     from .tiny_run import REPO, environment
+
     env = environment()
     env['PYTHONPATH'] = f'{REPO / "tests"}{os.pathsep}{env["PYTHONPATH"]}'
-    done = subprocess.run([sys.executable, '-m', 'helpers.tool_stages'], input=json.dumps(stages),
-                          cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, '-m', 'helpers.tool_stages'],
+        input=json.dumps(stages),
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

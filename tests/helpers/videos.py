@@ -4,6 +4,7 @@
 white bars (binary, most significant bit left), which survive strong compression, chroma
 subsampling, scaling and centre crops in height; ``read_number`` reads it back.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -42,13 +43,21 @@ def read_number(frame: np.ndarray) -> int:
     row = row.reshape(row.shape[0], row.shape[1], -1).mean(axis=(0, 2))
     bars = np.array_split(row, NUM_BITS)
     # only the middle of a bar: its borders are blurred by compression
-    bits = [bar[len(bar) // 4:len(bar) - len(bar) // 4].mean() > 128 for bar in bars]
+    bits = [bar[len(bar) // 4 : len(bar) - len(bar) // 4].mean() > 128 for bar in bars]
     return int(sum(1 << (NUM_BITS - 1 - k) for k, bit in enumerate(bits) if bit))
 
 
-def write_video(path, frames: Iterable[np.ndarray], codec: str = 'libx264', fps: int = 25,
-                pix_fmt: str = 'yuv420p', gop: int = 12, b_frames: int = 0, fmt: str | None = None,
-                options: dict | None = None) -> Path:
+def write_video(
+    path,
+    frames: Iterable[np.ndarray],
+    codec: str = 'libx264',
+    fps: int = 25,
+    pix_fmt: str = 'yuv420p',
+    gop: int = 12,
+    b_frames: int = 0,
+    fmt: str | None = None,
+    options: dict | None = None,
+) -> Path:
     """Encode RGB uint8 frames ``[H, W, 3]`` into a file; the container follows the extension.
 
     Args:

@@ -14,13 +14,19 @@ CONTEXT = dict(
     type='ContextClassifier',
     backbone=dict(type='ResNet2d3d', depth=18, base_channels=4, norm_cfg=dict(type='BN')),
     neck=dict(type='ConvGRU', in_channels=16, hidden_channels=8, dropout=0.1, bidirectional=True),
-    cls_head=dict(type='ContextHead', num_classes=6, dropout=0.), num_blocks=2)
+    cls_head=dict(type='ContextHead', num_classes=6, dropout=0.0),
+    num_blocks=2,
+)
 CLIP = dict(
     type='ClipClassifier',
-    backbone=dict(type='ResNet3dSlowOnly', depth=18, base_channels=4, pretrained=None,
-                  in_channels=3),
-    cls_head=dict(type='ContextHead', num_classes=6, dropout=0., batch_norm=False))
-PREPROCESSOR = dict(type='ClassifierPreprocessor', mean=[100., 110., 120.], std=[50., 60., 70.])
+    backbone=dict(
+        type='ResNet3dSlowOnly', depth=18, base_channels=4, pretrained=None, in_channels=3
+    ),
+    cls_head=dict(type='ContextHead', num_classes=6, dropout=0.0, batch_norm=False),
+)
+PREPROCESSOR = dict(
+    type='ClassifierPreprocessor', mean=[100.0, 110.0, 120.0], std=[50.0, 60.0, 70.0]
+)
 
 
 def build(cfg, **changes):
@@ -36,10 +42,13 @@ def build(cfg, **changes):
 
 def batch(clips, size=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    frames = torch.randint(0, 256, (size, clips, 3, 4, 32, 32), generator=generator,
-                           dtype=torch.uint8)
-    return dict(inputs=list(frames),
-                data_samples=[ActionDataSample().set_gt_label(i % 6) for i in range(size)])
+    frames = torch.randint(
+        0, 256, (size, clips, 3, 4, 32, 32), generator=generator, dtype=torch.uint8
+    )
+    return dict(
+        inputs=list(frames),
+        data_samples=[ActionDataSample().set_gt_label(i % 6) for i in range(size)],
+    )
 
 
 def wrap(model, optimizer, paramwise_cfg=None):
@@ -60,7 +69,6 @@ def changed(model, before):
 
 @pytest.mark.parametrize(('cfg', 'clips'), [(CONTEXT, 2), (CLIP, 1)], ids=['context', 'clip'])
 class TestFreezing:
-
     def test_frozen_means_frozen(self, cfg, clips):
         model = build(cfg, frozen=True)
         before = copy.deepcopy(model.state_dict())
@@ -78,46 +86,55 @@ class TestFreezing:
         before = copy.deepcopy(model.state_dict())
         train_steps(model, clips)
         moved = {key for key in changed(model, before) if not key.startswith('cls_head.')}
-        assert moved == {key for key in before if key.startswith(('backbone.', 'neck.')) and
-                         key.endswith(('running_mean', 'running_var', 'num_batches_tracked'))}
-        modes = {type(m).__name__: m.training for part in model.encoder_parts
-                 for m in part.modules()}
+        assert moved == {
+            key
+            for key in before
+            if key.startswith(('backbone.', 'neck.'))
+            and key.endswith(('running_mean', 'running_var', 'num_batches_tracked'))
+        }
+        modes = {
+            type(m).__name__: m.training for part in model.encoder_parts for m in part.modules()
+        }
         assert modes['BatchNorm3d'] and not modes.get('Dropout') and not modes.get('ConvGRU')
 
     def test_not_frozen_trains_everything(self, cfg, clips):
         model = build(cfg)
         before = copy.deepcopy(model.state_dict())
         wrapper = train_steps(model, clips)
-        assert changed(model, before) >= {name for name, _ in model.named_parameters()
-                                          if 'backward_cells' not in name}
+        assert changed(model, before) >= {
+            name for name, _ in model.named_parameters() if 'backward_cells' not in name
+        }
         assert sum(p.numel() for g in wrapper.optimizer.param_groups for p in g['params']) == sum(
-            p.numel() for p in model.parameters())
+            p.numel() for p in model.parameters()
+        )
 
 
 def test_an_optimizer_needs_something_to_train():
     model = nn.Linear(1, 1).requires_grad_(False)
     with pytest.raises(ValueError, match='nothing to train'):
-        wrap(model, dict(type='SGD', lr=1.))
+        wrap(model, dict(type='SGD', lr=1.0))
 
 
 def test_groups_of_the_optimizer_keep_their_settings():
     model = build(CLIP, frozen=True)
     model.backbone.conv1.requires_grad_(True)
-    wrapper = wrap(model, dict(type='SGD', lr=1.),
-                   dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
+    wrapper = wrap(
+        model, dict(type='SGD', lr=1.0), dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))
+    )
     rates = {id(p): g['lr'] for g in wrapper.optimizer.param_groups for p in g['params']}
-    assert rates == {**{id(p): 0.1 for p in model.backbone.conv1.parameters()},
-                     **{id(p): 1. for p in model.cls_head.parameters()}}
+    assert rates == {
+        **{id(p): 0.1 for p in model.backbone.conv1.parameters()},
+        **{id(p): 1.0 for p in model.cls_head.parameters()},
+    }
 
 
 class TestViews:
-
     @pytest.mark.parametrize(('cfg', 'clips'), [(CONTEXT, 2), (CLIP, 1)], ids=['context', 'clip'])
     def test_portions_do_not_change_scores(self, cfg, clips):
         """Five and three views; the batch, its make-up and its portions play no part."""
         model = build(cfg, max_views=2).eval()
         data = batch(5 * clips, 2)
-        data['inputs'][1] = data['inputs'][1][:3 * clips]
+        data['inputs'][1] = data['inputs'][1][: 3 * clips]
         sizes = []
         model.backbone.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
         with torch.no_grad():
@@ -126,8 +143,10 @@ class TestViews:
         for sample, frames, views in zip(found, data['inputs'], (5, 3)):
             inputs = (frames.float() - model.data_preprocessor.mean) / model.data_preprocessor.std
             with torch.no_grad():
-                parts = [model.cls_head(model.extract_feat(part[None])).softmax(1)[0]
-                         for part in inputs.unflatten(0, (views, clips))]
+                parts = [
+                    model.cls_head(model.extract_feat(part[None])).softmax(1)[0]
+                    for part in inputs.unflatten(0, (views, clips))
+                ]
                 [whole] = model.predict(inputs[None], [ActionDataSample().set_gt_label(0)])
             torch.testing.assert_close(sample.pred_score, torch.stack(parts).mean(0))
             torch.testing.assert_close(sample.pred_score, whole.pred_score)
@@ -137,8 +156,10 @@ class TestViews:
         data = batch(3, 4)
         with torch.no_grad():
             together = [s.pred_score for s in model.test_step(data)]
-            alone = [model.test_step(dict(inputs=[x], data_samples=[ActionDataSample()]))[0]
-                     .pred_score for x in data['inputs']]
+            alone = [
+                model.test_step(dict(inputs=[x], data_samples=[ActionDataSample()]))[0].pred_score
+                for x in data['inputs']
+            ]
         assert all(torch.equal(a, b) for a, b in zip(together, alone))
 
     def test_several_views_in_training_are_samples_of_their_own(self):
@@ -147,8 +168,9 @@ class TestViews:
         inputs = model.data_preprocessor(data, training=True)['inputs']
         loss = model.loss(inputs, data['data_samples'])['loss_cls']
         scores = model.cls_head(model.features(inputs))
-        torch.testing.assert_close(loss, nn.functional.cross_entropy(
-            scores, torch.tensor([0, 0, 1, 1])))
+        torch.testing.assert_close(
+            loss, nn.functional.cross_entropy(scores, torch.tensor([0, 0, 1, 1]))
+        )
 
     def test_wrong_inputs_are_named(self):
         model = build(CONTEXT)
@@ -161,7 +183,6 @@ class TestViews:
 
 
 class TestHead:
-
     def test_widths_follow_the_encoder(self):
         assert build(CONTEXT).cls_head.fc.in_features == 16
         assert build(CLIP).cls_head.fc.in_features == 32
@@ -182,15 +203,24 @@ class TestHead:
     def test_non_linear_head(self, batch_norm):
         """Norm, linear layer, norm, ReLU, dropout, linear layer; by hand in evaluation mode."""
         torch.manual_seed(0)
-        head = MODELS.build(dict(type='ContextHead', num_classes=3, in_channels=5,
-                                 hidden_channels=7, batch_norm=batch_norm)).eval()
+        head = MODELS.build(
+            dict(
+                type='ContextHead',
+                num_classes=3,
+                in_channels=5,
+                hidden_channels=7,
+                batch_norm=batch_norm,
+            )
+        ).eval()
         x = torch.randn(4, 5)
         state = head.state_dict()
         assert {key.split('.')[0] for key in state} == ({'bn'} if batch_norm else set()) | {
-            'hidden', 'fc'}
+            'hidden',
+            'fc',
+        }
 
         def norm(x):  # running statistics 0 and 1
-            return x / (1 + 1e-5)**0.5 if batch_norm else x
+            return x / (1 + 1e-5) ** 0.5 if batch_norm else x
 
         hidden = norm(norm(x) @ state['hidden.0.weight'].T + state['hidden.0.bias']).relu()
         torch.testing.assert_close(head(x), hidden @ state['fc.weight'].T + state['fc.bias'])
@@ -199,17 +229,27 @@ class TestHead:
     def test_keys_of_the_linear_head(self):
         """Those of the released classifiers' weights."""
         keys = set(build(CONTEXT).cls_head.state_dict())
-        assert keys == {'bn.weight', 'bn.bias', 'bn.running_mean', 'bn.running_var',
-                        'bn.num_batches_tracked', 'fc.weight', 'fc.bias'}
+        assert keys == {
+            'bn.weight',
+            'bn.bias',
+            'bn.running_mean',
+            'bn.running_var',
+            'bn.num_batches_tracked',
+            'fc.weight',
+            'fc.bias',
+        }
 
 
 class TestClipEncoders:
-
-    @pytest.mark.parametrize('backbone', [
-        dict(type='ResNet3d', depth=18, base_channels=4, pretrained=None, pretrained2d=False),
-        dict(type='ResNet2d3d', depth=18, base_channels=4),
-        dict(type='X3D', gamma_w=0.2, gamma_b=1., gamma_d=0.5),
-    ], ids=lambda backbone: backbone['type'])
+    @pytest.mark.parametrize(
+        'backbone',
+        [
+            dict(type='ResNet3d', depth=18, base_channels=4, pretrained=None, pretrained2d=False),
+            dict(type='ResNet2d3d', depth=18, base_channels=4),
+            dict(type='X3D', gamma_w=0.2, gamma_b=1.0, gamma_d=0.5),
+        ],
+        ids=lambda backbone: backbone['type'],
+    )
     def test_any_backbone_of_clips(self, backbone):
         model = build(CLIP, backbone=backbone).eval()
         with torch.no_grad():
@@ -219,14 +259,25 @@ class TestClipEncoders:
         torch.testing.assert_close(found, wanted.mean(1))
 
     def test_two_pathways_are_joined(self):
-        path = dict(type='resnet3d', depth=18, pretrained=None, norm_eval=False,
-                    conv1_kernel=(1, 7, 7), conv1_stride_t=1, pool1_stride_t=1,
-                    inflate=(0, 0, 1, 1))
-        backbone = dict(type='ResNet3dSlowFast', pretrained=None, resample_rate=4, speed_ratio=4,
-                        channel_ratio=4,
-                        slow_pathway=dict(path, lateral=True, base_channels=8, fusion_kernel=5),
-                        fast_pathway=dict(path, lateral=False, base_channels=2,
-                                          conv1_kernel=(5, 7, 7)))
+        path = dict(
+            type='resnet3d',
+            depth=18,
+            pretrained=None,
+            norm_eval=False,
+            conv1_kernel=(1, 7, 7),
+            conv1_stride_t=1,
+            pool1_stride_t=1,
+            inflate=(0, 0, 1, 1),
+        )
+        backbone = dict(
+            type='ResNet3dSlowFast',
+            pretrained=None,
+            resample_rate=4,
+            speed_ratio=4,
+            channel_ratio=4,
+            slow_pathway=dict(path, lateral=True, base_channels=8, fusion_kernel=5),
+            fast_pathway=dict(path, lateral=False, base_channels=2, conv1_kernel=(5, 7, 7)),
+        )
         model = build(CLIP, backbone=backbone, cls_head=dict(CLIP['cls_head'], in_channels=80))
         assert model.eval().extract_feat(torch.randn(2, 1, 3, 16, 32, 32)).shape == (2, 80)
 
@@ -236,7 +287,6 @@ class TestClipEncoders:
 
 
 class TestPreprocessor:
-
     def test_released_test_of_memdpc_is_not_normalised(self):
         frames = batch(2)['inputs']
         outside = MODELS.build(dict(PREPROCESSOR, normalize_test=False))
@@ -257,13 +307,20 @@ class TestPreprocessor:
 
     def test_mixup_and_cutmix_with_smoothed_labels(self):
         torch.manual_seed(0)
-        augments = [dict(type='MixupBlending', alpha=0.8, num_classes=6),
-                    dict(type='CutmixBlending', alpha=1.0, num_classes=6)]
+        augments = [
+            dict(type='MixupBlending', alpha=0.8, num_classes=6),
+            dict(type='CutmixBlending', alpha=1.0, num_classes=6),
+        ]
         blending = dict(type='RandomBatchAugment', augments=augments, probs=[0.5, 0.5])
         given = copy.deepcopy(blending)
         preprocessor = dict(PREPROCESSOR, blending=blending)
-        model = MODELS.build(dict(copy.deepcopy(CLIP), data_preprocessor=preprocessor,
-                                  cls_head=dict(CLIP['cls_head'], label_smooth_eps=0.1)))
+        model = MODELS.build(
+            dict(
+                copy.deepcopy(CLIP),
+                data_preprocessor=preprocessor,
+                cls_head=dict(CLIP['cls_head'], label_smooth_eps=0.1),
+            )
+        )
         assert blending == given  # mmaction2 appends to the list of probabilities
         data = model.data_preprocessor(batch(1, 4), training=True)
         labels = torch.stack([s.gt_label for s in data['data_samples']])
@@ -271,7 +328,8 @@ class TestPreprocessor:
         assert (labels.max(1).values < 1).any()
         scores = model.cls_head(model.features(data['inputs']))
         wanted = -((0.9 * labels + 0.1 / 6) * scores.log_softmax(1)).sum(1).mean()
-        torch.testing.assert_close(model.loss(data['inputs'], data['data_samples'])['loss_cls'],
-                                   wanted)
+        torch.testing.assert_close(
+            model.loss(data['inputs'], data['data_samples'])['loss_cls'], wanted
+        )
         plain = model.data_preprocessor(batch(1, 4), training=False)
         assert [int(s.gt_label) for s in plain['data_samples']] == [0, 1, 2, 3]

@@ -18,8 +18,9 @@ def plain_gru(cells, x, state, padding):
 
             def gate(name, hidden, below=below, cell=cell):
                 conv = getattr(cell, name)
-                return F.conv2d(torch.cat([below, hidden], 1), conv.weight, conv.bias,
-                                padding=padding)
+                return F.conv2d(
+                    torch.cat([below, hidden], 1), conv.weight, conv.bias, padding=padding
+                )
 
             reset, update = gate('reset_gate', h).sigmoid(), gate('update_gate', h).sigmoid()
             state[layer] = (1 - update) * h + update * gate('out_gate', h * reset).tanh()
@@ -32,7 +33,7 @@ def plain_gru(cells, x, state, padding):
 @pytest.mark.parametrize('with_state', [False, True])
 def test_equals_plain_twin(num_layers, kernel_size, with_state):
     torch.manual_seed(num_layers)
-    gru = ConvGRU(6, 5, num_layers, kernel_size, dropout=0.).double()
+    gru = ConvGRU(6, 5, num_layers, kernel_size, dropout=0.0).double()
     x = torch.randn(2, 4, 6, 3, 2, dtype=torch.double, requires_grad=True)
     state = torch.randn(num_layers, 2, 5, 3, 2, dtype=torch.double) if with_state else None
     out, last = gru(x, state)
@@ -41,8 +42,10 @@ def test_equals_plain_twin(num_layers, kernel_size, with_state):
     torch.testing.assert_close(out, expected)
     torch.testing.assert_close(last, expected_last)
     weight = gru.forward_cells[0].out_gate.weight
-    for a, b in zip(torch.autograd.grad(out.square().sum(), (x, weight)),
-                    torch.autograd.grad(expected.square().sum(), (x, weight))):
+    for a, b in zip(
+        torch.autograd.grad(out.square().sum(), (x, weight)),
+        torch.autograd.grad(expected.square().sum(), (x, weight)),
+    ):
         torch.testing.assert_close(a, b)
 
 
@@ -77,7 +80,7 @@ def test_dropout_acts_on_every_state_and_only_in_training():
     assert (gru.eval()(x)[0] != 0).all()
 
 
-@pytest.mark.parametrize('kwargs', [dict(kernel_size=2), dict(num_layers=0), dict(dropout=1.)])
+@pytest.mark.parametrize('kwargs', [dict(kernel_size=2), dict(num_layers=0), dict(dropout=1.0)])
 def test_bad_values_are_named(kwargs):
     with pytest.raises(ValueError, match=f'neck.{next(iter(kwargs))}'):
         ConvGRU(4, **kwargs)

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 import torch
 
-WORKER = textwrap.dedent('''
+WORKER = textwrap.dedent("""
     import sys
     import torch
     import torch.distributed as dist
@@ -45,19 +45,33 @@ WORKER = textwrap.dedent('''
     weights = getattr(model, 'module', model).state_dict()
     torch.save(dict(losses=torch.stack(losses), weights=weights),
                f'{folder}/{predictor}_{world}_{rank}.pt')
-''')
+""")
 
 
 @pytest.mark.parametrize('predictor', ['CompressiveMemory', 'MLPPredictor'])
 def test_two_processes_equal_one(tmp_path, predictor):
     script = tmp_path / 'worker.py'
     script.write_text(WORKER)
-    workers = [subprocess.Popen([sys.executable, '-W', 'ignore', str(script), str(rank), str(world),
-                                 str(tmp_path), predictor]) for rank, world in
-               [(0, 1), (0, 2), (1, 2)]]
+    workers = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                '-W',
+                'ignore',
+                str(script),
+                str(rank),
+                str(world),
+                str(tmp_path),
+                predictor,
+            ]
+        )
+        for rank, world in [(0, 1), (0, 2), (1, 2)]
+    ]
     assert [worker.wait(timeout=300) for worker in workers] == [0, 0, 0]
-    one, *two = (torch.load(tmp_path / f'{predictor}_{name}.pt', weights_only=True)
-                 for name in ('1_0', '2_0', '2_1'))
+    one, *two = (
+        torch.load(tmp_path / f'{predictor}_{name}.pt', weights_only=True)
+        for name in ('1_0', '2_0', '2_1')
+    )
     mean = (two[0]['losses'] + two[1]['losses']) / 2
     torch.testing.assert_close(mean, one['losses'], rtol=0, atol=1e-5)
     assert (two[0]['losses'] - two[1]['losses']).abs().max() > 1e-4  # the shares do differ

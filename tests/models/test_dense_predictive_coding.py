@@ -15,7 +15,9 @@ def config(**kwargs):
         backbone=dict(type='ResNet2d3d', depth=18, base_channels=4),
         neck=dict(type='ConvGRU', in_channels=16, bidirectional=True),
         predictor=dict(type='CompressiveMemory', in_channels=16, out_channels=16, num_slots=32),
-        num_blocks=5, pred_steps=2)
+        num_blocks=5,
+        pred_steps=2,
+    )
     for key, value in kwargs.items():
         changes = isinstance(value, dict) and 'type' not in value
         cfg[key] = {**cfg[key], **value} if changes else value
@@ -31,13 +33,23 @@ CLIPS = torch.randn(3, 5, 3, 5, 64, 64, generator=torch.Generator().manual_seed(
 MLP = dict(type='MLPPredictor', in_channels=16, out_channels=16)
 
 
-@pytest.mark.parametrize('kwargs', [
-    {}, dict(neck=dict(bidirectional=False)), dict(predictor=MLP),
-    dict(prediction='parallel', predictor=MLP), dict(feature_map=False, predictor=MLP),
-    dict(neck=dict(num_layers=2)), dict(backbone=dict(depth=50), neck=dict(in_channels=64),
-                                        predictor=dict(in_channels=64, out_channels=64)),
-    dict(neck=dict(hidden_channels=8), predictor=dict(in_channels=8)),
-])
+@pytest.mark.parametrize(
+    'kwargs',
+    [
+        {},
+        dict(neck=dict(bidirectional=False)),
+        dict(predictor=MLP),
+        dict(prediction='parallel', predictor=MLP),
+        dict(feature_map=False, predictor=MLP),
+        dict(neck=dict(num_layers=2)),
+        dict(
+            backbone=dict(depth=50),
+            neck=dict(in_channels=64),
+            predictor=dict(in_channels=64, out_channels=64),
+        ),
+        dict(neck=dict(hidden_channels=8), predictor=dict(in_channels=8)),
+    ],
+)
 def test_every_variant_trains_every_parameter(kwargs):
     model = build(**kwargs)
     losses = model.loss(CLIPS)
@@ -79,16 +91,18 @@ def test_sequential_prediction_feeds_predictions_back():
     first = model.predictor(hidden[-1])
     hidden = model.neck(F.relu(first)[:, None], hidden)[1]
     second = model.predictor(hidden[-1])
-    torch.testing.assert_close(model.predict_future(features[:, :3]),
-                               torch.stack([first, second], 1))
+    torch.testing.assert_close(
+        model.predict_future(features[:, :3]), torch.stack([first, second], 1)
+    )
 
 
 def test_parallel_prediction_reads_one_context():
     model = build(prediction='parallel', predictor=MLP, neck=dict(bidirectional=False)).eval()
     features = model.encode(CLIPS)
     context = model.neck(F.relu(features[:, :3]))[0][:, -1]
-    torch.testing.assert_close(model.predict_future(features[:, :3]),
-                               torch.stack([p(context) for p in model.predictor], 1))
+    torch.testing.assert_close(
+        model.predict_future(features[:, :3]), torch.stack([p(context) for p in model.predictor], 1)
+    )
 
 
 def test_unseen_blocks_do_not_reach_the_prediction():
@@ -96,8 +110,10 @@ def test_unseen_blocks_do_not_reach_the_prediction():
     changed = CLIPS.clone()
     changed[:, 3:] = 0
     with torch.no_grad():
-        torch.testing.assert_close(model.predict_future(model.encode(CLIPS)[:, :3]),
-                                   model.predict_future(model.encode(changed)[:, :3]))
+        torch.testing.assert_close(
+            model.predict_future(model.encode(CLIPS)[:, :3]),
+            model.predict_future(model.encode(changed)[:, :3]),
+        )
 
 
 def test_context_joins_both_directions():
@@ -143,15 +159,19 @@ def test_prediction_steps_may_change():
         parallel.set_pred_steps(3)
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(pred_steps=5), 'num_blocks=5'), (dict(pred_steps=0), 'at least 1'),
-    (dict(prediction='both'), 'sequential'),
-    (dict(direction_reduction='max'), 'direction_reduction'),
-    (dict(backbone=dict(depth=19)), 'depth'),
-    (dict(neck=dict(in_channels=32)), 'neck.in_channels=16'),
-    (dict(predictor=dict(in_channels=8)), 'predictor.in_channels=16'),
-    (dict(predictor=dict(out_channels=8)), 'predictor.out_channels=16'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(pred_steps=5), 'num_blocks=5'),
+        (dict(pred_steps=0), 'at least 1'),
+        (dict(prediction='both'), 'sequential'),
+        (dict(direction_reduction='max'), 'direction_reduction'),
+        (dict(backbone=dict(depth=19)), 'depth'),
+        (dict(neck=dict(in_channels=32)), 'neck.in_channels=16'),
+        (dict(predictor=dict(in_channels=8)), 'predictor.in_channels=16'),
+        (dict(predictor=dict(out_channels=8)), 'predictor.out_channels=16'),
+    ],
+)
 def test_contradictions_are_named_at_build_time(kwargs, message):
     with pytest.raises(ValueError, match=message):
         build(**kwargs)
@@ -166,9 +186,15 @@ def test_wrong_inputs_are_named():
 
 
 class TestContextClassifier:
-    cfg = dict(type='ContextClassifier', backbone=config()['backbone'], neck=config()['neck'],
-               cls_head=dict(type='ContextHead', num_classes=6, in_channels=32, dropout=0.,
-                             average_clips='prob'), num_blocks=5)
+    cfg = dict(
+        type='ContextClassifier',
+        backbone=config()['backbone'],
+        neck=config()['neck'],
+        cls_head=dict(
+            type='ContextHead', num_classes=6, in_channels=32, dropout=0.0, average_clips='prob'
+        ),
+        num_blocks=5,
+    )
 
     def build(self, **kwargs):
         torch.manual_seed(0)
@@ -182,6 +208,7 @@ class TestContextClassifier:
 
     def test_loss_trains_encoder_and_head(self):
         from mmaction.structures import ActionDataSample
+
         model = self.build()
         samples = [ActionDataSample().set_gt_label(i) for i in range(3)]
         losses = model.loss(CLIPS, samples)
@@ -191,13 +218,17 @@ class TestContextClassifier:
 
     def test_windows_are_averaged(self):
         from mmaction.structures import ActionDataSample
+
         model = self.build().eval()
         windows = torch.cat([CLIPS[:1], CLIPS[1:2]], 1)
         [sample] = model.predict(windows, [ActionDataSample().set_gt_label(0)])
-        singles = [model.predict(CLIPS[i:i + 1], [ActionDataSample().set_gt_label(0)])[0]
-                   for i in range(2)]
-        torch.testing.assert_close(sample.pred_score,
-                                   (singles[0].pred_score + singles[1].pred_score) / 2)
+        singles = [
+            model.predict(CLIPS[i : i + 1], [ActionDataSample().set_gt_label(0)])[0]
+            for i in range(2)
+        ]
+        torch.testing.assert_close(
+            sample.pred_score, (singles[0].pred_score + singles[1].pred_score) / 2
+        )
         assert sample.pred_score.sum().item() == pytest.approx(1, abs=1e-5)
 
     def test_head_of_another_width(self):

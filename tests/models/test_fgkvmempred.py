@@ -14,12 +14,16 @@ WIDTH, CODE = 32, 6
 
 def byol(**changes):
     config = dict(
-        type='BYOL', backbone=dict(type='VideoResNet', base_channels=4, last_stage='dilated'),
-        projector=dict(type='ProjectionMLP', in_channels=WIDTH, hidden_channels=10,
-                       out_channels=CODE),
+        type='BYOL',
+        backbone=dict(type='VideoResNet', base_channels=4, last_stage='dilated'),
+        projector=dict(
+            type='ProjectionMLP', in_channels=WIDTH, hidden_channels=10, out_channels=CODE
+        ),
         predictor=dict(type='KeyValueMemory', in_channels=CODE, out_channels=CODE, num_slots=8),
-        concepts=dict(type='ConceptDictionaries', in_channels=CODE, feature_channels=WIDTH,
-                      num_concepts=9))
+        concepts=dict(
+            type='ConceptDictionaries', in_channels=CODE, feature_channels=WIDTH, num_concepts=9
+        ),
+    )
     config.update(changes)
     return MODELS.build(config)
 
@@ -33,7 +37,7 @@ def pairs(count=3):
 @pytest.mark.parametrize('heads', [1, 2])
 def test_reading_the_memory_is_equation_2_and_3(heads):
     torch.manual_seed(0)
-    memory = KeyValueMemory(6, 4, num_slots=10, scale=5., heads=heads, hidden_channels=7).eval()
+    memory = KeyValueMemory(6, 4, num_slots=10, scale=5.0, heads=heads, hidden_channels=7).eval()
     contexts = torch.randn(3, 6)
     got = memory(contexts)
     slots = 10 // heads
@@ -41,10 +45,11 @@ def test_reading_the_memory_is_equation_2_and_3(heads):
         query = memory.phi(context[None])[0].chunk(heads)
         read = []
         for head in range(heads):
-            keys = memory.keys[head * slots:(head + 1) * slots]
-            values = memory.values[head * slots:(head + 1) * slots]
-            scores = [math.exp(5. * F.cosine_similarity(key, query[head], dim=0).item())
-                      for key in keys]
+            keys = memory.keys[head * slots : (head + 1) * slots]
+            values = memory.values[head * slots : (head + 1) * slots]
+            scores = [
+                math.exp(5.0 * F.cosine_similarity(key, query[head], dim=0).item()) for key in keys
+            ]
             alpha = [score / sum(scores) for score in scores]
             torch.testing.assert_close(memory.address(context[None])[0, head], torch.tensor(alpha))
             read.append(sum(a * value for a, value in zip(alpha, values)))
@@ -69,27 +74,42 @@ def test_usage_counts_each_slot_once(heads):
     assert stats['memory/dead_slots'] == 0
 
 
-@pytest.mark.parametrize('settings, words', [
-    (dict(num_slots=1), 'num_slots'), (dict(scale=0), 'predictor.scale'),
-    (dict(num_slots=10, heads=4, in_channels=8, out_channels=8), 'num_slots=10'),
-    (dict(heads=4, in_channels=6), 'key_channels=6'),
-    (dict(heads=4, in_channels=8, out_channels=6), 'out_channels=6'),
-    (dict(num_slots=4, heads=4), 'at least 2 for each head'), (dict(heads=0), 'heads=0')])
+@pytest.mark.parametrize(
+    'settings, words',
+    [
+        (dict(num_slots=1), 'num_slots'),
+        (dict(scale=0), 'predictor.scale'),
+        (dict(num_slots=10, heads=4, in_channels=8, out_channels=8), 'num_slots=10'),
+        (dict(heads=4, in_channels=6), 'key_channels=6'),
+        (dict(heads=4, in_channels=8, out_channels=6), 'out_channels=6'),
+        (dict(num_slots=4, heads=4), 'at least 2 for each head'),
+        (dict(heads=0), 'heads=0'),
+    ],
+)
 def test_wrong_memories(settings, words):
     with pytest.raises(ValueError, match=words):
         KeyValueMemory(**settings)
 
 
 # -- Eq. 5 to 9 ---------------------------------------------------------------------------------
-@pytest.mark.parametrize('options', [
-    dict(), dict(recon_loss='cosine'), dict(recon_loss='cosine', recon_average='elements'),
-    dict(recon_average='elements'), dict(centring='add'), dict(cosine_codes=True),
-    dict(online_temperature=0.1, target_temperature=0.2, recon_weight=(0.3, 0.4)),
-], ids=str)
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(),
+        dict(recon_loss='cosine'),
+        dict(recon_loss='cosine', recon_average='elements'),
+        dict(recon_average='elements'),
+        dict(centring='add'),
+        dict(cosine_codes=True),
+        dict(online_temperature=0.1, target_temperature=0.2, recon_weight=(0.3, 0.4)),
+    ],
+    ids=str,
+)
 def test_concept_loss_is_equations_5_to_9(options):
     torch.manual_seed(0)
-    head = ConceptDictionaries(5, 7, num_concepts=9, hidden_channels=4, align_weight=0.2,
-                               **options).double()
+    head = ConceptDictionaries(
+        5, 7, num_concepts=9, hidden_channels=4, align_weight=0.2, **options
+    ).double()
     head.centre.copy_(torch.randn(9))
     for concepts in (head.online_concepts, head.target_concepts):
         concepts.data.normal_()
@@ -102,17 +122,27 @@ def test_concept_loss_is_equations_5_to_9(options):
     tau_s = options.get('online_temperature', 0.05)
     tau_t = options.get('target_temperature', tau_s)
     sign = 1 if options.get('centring') == 'add' else -1
-    codes, recon, align = {}, {}, 0.
+    codes, recon, align = {}, {}, 0.0
     for name, z, w, dictionary, y in (
-            ('s', online, head.online_concepts, head.online_dictionary, features),
-            ('t', target, head.target_concepts, head.target_dictionary, goals)):
-        codes[name] = torch.stack([torch.stack([
-            F.cosine_similarity(row, concept, dim=0) if cosine else row.dot(concept)
-            for concept in w]) for row in z])
+        ('s', online, head.online_concepts, head.online_dictionary, features),
+        ('t', target, head.target_concepts, head.target_dictionary, goals),
+    ):
+        codes[name] = torch.stack(
+            [
+                torch.stack(
+                    [
+                        F.cosine_similarity(row, concept, dim=0) if cosine else row.dot(concept)
+                        for concept in w
+                    ]
+                )
+                for row in z
+            ]
+        )
         rebuilt = dictionary(codes[name])
         if options.get('recon_loss') == 'cosine':
-            recon[name] = sum(1 - F.cosine_similarity(a, b, dim=0)
-                              for a, b in zip(rebuilt, y)) / len(y)
+            recon[name] = sum(
+                1 - F.cosine_similarity(a, b, dim=0) for a, b in zip(rebuilt, y)
+            ) / len(y)
         else:
             recon[name] = sum((a - b).pow(2).sum() for a, b in zip(rebuilt, y)) / len(y)
         if options.get('recon_average') == 'elements':
@@ -161,16 +191,17 @@ def test_what_the_gradients_of_the_concept_loss_reach():
     assert head.target_concepts.grad.abs().sum() > 0  # by its reconstruction
     head.zero_grad()
     _, stats = head(*values)
-    only_align = ConceptDictionaries(5, 7, num_concepts=9, recon_weight=0., align_weight=1.)
+    only_align = ConceptDictionaries(5, 7, num_concepts=9, recon_weight=0.0, align_weight=1.0)
     only_align(*values)[0].backward()
     assert only_align.target_concepts.grad.abs().sum() == 0
 
 
 def test_gradients_by_finite_differences():
     torch.manual_seed(0)
-    memory = KeyValueMemory(4, 4, num_slots=6, scale=3.).double()
-    head = ConceptDictionaries(4, 5, num_concepts=6, online_temperature=0.5, recon_weight=1.,
-                               align_weight=1.).double()
+    memory = KeyValueMemory(4, 4, num_slots=6, scale=3.0).double()
+    head = ConceptDictionaries(
+        4, 5, num_concepts=6, online_temperature=0.5, recon_weight=1.0, align_weight=1.0
+    ).double()
     target, features, goals = (torch.randn(5, width, dtype=torch.float64) for width in (4, 5, 5))
     for concepts in (head.online_concepts, head.target_concepts):
         concepts.data.normal_()
@@ -180,8 +211,9 @@ def test_gradients_by_finite_differences():
         return head.eval()(z, target, features, goals)[0] - cosine
 
     memory.eval()
-    assert torch.autograd.gradcheck(loss, torch.randn(5, 4, dtype=torch.float64,
-                                                      requires_grad=True))
+    assert torch.autograd.gradcheck(
+        loss, torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    )
 
 
 def test_centre_stays_in_evaluation_mode():
@@ -190,18 +222,25 @@ def test_centre_stays_in_evaluation_mode():
     assert head.centre.abs().sum() == 0
 
 
-@pytest.mark.parametrize('settings, words', [
-    (dict(recon_loss='l1'), 'recon_loss'), (dict(recon_average='all'), 'recon_average'),
-    (dict(centring='no'), 'centring'), (dict(centre_update='epoch'), 'centre_update'),
-    (dict(online_temperature=0), 'temperatures'),
-    (dict(recon_weight=(1, 2, 3)), 'recon_weight'), (dict(num_concepts=1), 'num_concepts')])
+@pytest.mark.parametrize(
+    'settings, words',
+    [
+        (dict(recon_loss='l1'), 'recon_loss'),
+        (dict(recon_average='all'), 'recon_average'),
+        (dict(centring='no'), 'centring'),
+        (dict(centre_update='epoch'), 'centre_update'),
+        (dict(online_temperature=0), 'temperatures'),
+        (dict(recon_weight=(1, 2, 3)), 'recon_weight'),
+        (dict(num_concepts=1), 'num_concepts'),
+    ],
+)
 def test_wrong_concepts(settings, words):
     with pytest.raises(ValueError, match=words):
         ConceptDictionaries(**settings)
 
 
 # -- the recognizer -----------------------------------------------------------------------------
-@pytest.mark.parametrize('scale, reduction', [(1., 'sum'), (2., 'mean')])
+@pytest.mark.parametrize('scale, reduction', [(1.0, 'sum'), (2.0, 'mean')])
 def test_loss_is_equation_4_for_both_queries(scale, reduction):
     torch.manual_seed(0)
     model = byol(concepts=None, loss_scale=scale, view_reduction=reduction)
@@ -224,18 +263,23 @@ def test_target_encoder_gets_no_gradient_and_its_own_batch_statistics():
     model = byol().train()
     before = model.target_backbone.bn1.running_mean.clone()
     model.compare(pairs())[0].backward()
-    assert all(parameter.grad is None for part in (model.target_backbone, model.target_projector)
-               for parameter in part.parameters())
-    assert all(parameter.grad is not None for part in (
-        model.backbone, model.projector, model.predictor, model.concepts)
-        for parameter in part.parameters())
+    assert all(
+        parameter.grad is None
+        for part in (model.target_backbone, model.target_projector)
+        for parameter in part.parameters()
+    )
+    assert all(
+        parameter.grad is not None
+        for part in (model.backbone, model.projector, model.predictor, model.concepts)
+        for parameter in part.parameters()
+    )
     assert not torch.equal(model.target_backbone.bn1.running_mean, before)
 
 
 def test_moving_average_is_of_parameters_only():
     model = byol()
     torch.nn.init.normal_(model.target_projector.mlp[0].weight)
-    model.backbone.bn1.running_mean.fill_(3.)
+    model.backbone.bn1.running_mean.fill_(3.0)
     online = model.projector.mlp[0].weight.detach().clone()
     target = model.target_projector.mlp[0].weight.clone()
     model.update_target(0.75)
@@ -256,9 +300,19 @@ def test_what_is_watched():
     model = byol().train()
     losses = model.loss(pairs())
     assert set(losses) == {
-        'loss_ssl', 'cosine/predicted', 'cosine/online', 'feature_std', 'momentum',
-        'concepts/recon_online', 'concepts/recon_target', 'concepts/align', 'concepts/entropy',
-        'concepts/centre_norm', 'memory/usage_entropy', 'memory/dead_slots'}
+        'loss_ssl',
+        'cosine/predicted',
+        'cosine/online',
+        'feature_std',
+        'momentum',
+        'concepts/recon_online',
+        'concepts/recon_target',
+        'concepts/align',
+        'concepts/entropy',
+        'concepts/centre_norm',
+        'memory/usage_entropy',
+        'memory/dead_slots',
+    }
     assert [name for name in losses if 'loss' in name] == ['loss_ssl']  # the rest is not summed
     assert all(value.ndim == 0 and torch.isfinite(value) for value in losses.values())
 
@@ -287,16 +341,29 @@ def test_feature_is_the_mean_over_clips():
     torch.testing.assert_close(feature, expected)
 
 
-@pytest.mark.parametrize('changes, words', [
-    (dict(projector=dict(type='ProjectionMLP', in_channels=16, out_channels=CODE)),
-     'projector.in_channels is 16 .* set projector.in_channels=32'),
-    (dict(predictor=dict(type='KeyValueMemory', in_channels=5, out_channels=CODE)),
-     'predictor.in_channels=6'),
-    (dict(predictor=dict(type='MLPPredictor', in_channels=CODE, out_channels=7)),
-     'predictor.out_channels=6'),
-    (dict(concepts=dict(type='ConceptDictionaries', in_channels=CODE, feature_channels=16)),
-     'concepts.feature_channels=32'),
-    (dict(view_reduction='max'), 'view_reduction'), (dict(base_momentum=1.5), 'base_momentum')])
+@pytest.mark.parametrize(
+    'changes, words',
+    [
+        (
+            dict(projector=dict(type='ProjectionMLP', in_channels=16, out_channels=CODE)),
+            'projector.in_channels is 16 .* set projector.in_channels=32',
+        ),
+        (
+            dict(predictor=dict(type='KeyValueMemory', in_channels=5, out_channels=CODE)),
+            'predictor.in_channels=6',
+        ),
+        (
+            dict(predictor=dict(type='MLPPredictor', in_channels=CODE, out_channels=7)),
+            'predictor.out_channels=6',
+        ),
+        (
+            dict(concepts=dict(type='ConceptDictionaries', in_channels=CODE, feature_channels=16)),
+            'concepts.feature_channels=32',
+        ),
+        (dict(view_reduction='max'), 'view_reduction'),
+        (dict(base_momentum=1.5), 'base_momentum'),
+    ],
+)
 def test_wrong_models(changes, words):
     with pytest.raises(ValueError, match=words):
         byol(**changes)
@@ -311,17 +378,23 @@ def test_one_clip_or_three_are_refused():
 def test_classifier_pools_positions_at_test_time():
     """``pool_size``: scores of all positions of a larger map, averaged as views are."""
     from mmaction.structures import ActionDataSample
+
     torch.manual_seed(0)
     head = dict(type='ContextHead', num_classes=3, batch_norm=False)
-    config = dict(type='ClipClassifier', backbone=dict(type='VideoResNet', base_channels=4),
-                  cls_head=head)
+    config = dict(
+        type='ClipClassifier', backbone=dict(type='VideoResNet', base_channels=4), cls_head=head
+    )
     model = MODELS.build(dict(config, pool_size=(1, 2, 2))).eval()
     clips = torch.randn(2, 1, 3, 8, 48, 64)
     maps = model.backbone(clips[:, 0])
     assert maps.shape[2:] == (1, 3, 4)
-    expected = torch.stack([
-        model.cls_head(maps[:, :, :, y:y + 2, x:x + 2].mean((2, 3, 4))).softmax(1)
-        for y in range(2) for x in range(3)]).mean(0)
+    expected = torch.stack(
+        [
+            model.cls_head(maps[:, :, :, y : y + 2, x : x + 2].mean((2, 3, 4))).softmax(1)
+            for y in range(2)
+            for x in range(3)
+        ]
+    ).mean(0)
     samples = model.predict(clips, [ActionDataSample(), ActionDataSample()])
     torch.testing.assert_close(torch.stack([s.pred_score for s in samples]), expected)
     whole = MODELS.build(dict(config, pool_size=(9, 9, 9))).eval()

@@ -13,24 +13,26 @@ def test_maps_and_vectors_are_treated_alike(predictor):
     assert on_map.shape == (2, 4, 3, 5)
     for row in range(3):
         for column in range(5):
-            torch.testing.assert_close(on_map[..., row, column],
-                                       predictor(context[..., row, column]))
+            torch.testing.assert_close(
+                on_map[..., row, column], predictor(context[..., row, column])
+            )
 
 
 def test_memory_reads_a_convex_combination():
-    memory = CompressiveMemory(6, 4, num_slots=9, init_gain=3.)
+    memory = CompressiveMemory(6, 4, num_slots=9, init_gain=3.0)
     context = torch.randn(50, 6)
     probability = memory.address(context)
     torch.testing.assert_close(probability.sum(-1), torch.ones(50))
-    torch.testing.assert_close(memory(context), torch.einsum('bk,kc->bc', probability,
-                                                             memory.memory))
+    torch.testing.assert_close(
+        memory(context), torch.einsum('bk,kc->bc', probability, memory.memory)
+    )
     out = memory(context)
     assert (out <= memory.memory.max(0).values + 1e-6).all()
     assert (out >= memory.memory.min(0).values - 1e-6).all()
 
 
 def test_usage_is_reported():
-    memory = CompressiveMemory(6, 4, num_slots=8, usage_momentum=0.)
+    memory = CompressiveMemory(6, 4, num_slots=8, usage_momentum=0.0)
     with torch.no_grad():
         for parameter in memory.mlp.parameters():
             parameter.zero_()
@@ -49,7 +51,7 @@ def test_usage_is_reported():
 
 
 def test_usage_is_a_running_mean_that_starts_at_the_first_batch():
-    memory = CompressiveMemory(6, 4, num_slots=8, usage_momentum=0.9, init_gain=3.)
+    memory = CompressiveMemory(6, 4, num_slots=8, usage_momentum=0.9, init_gain=3.0)
     first, second = torch.randn(10, 6), torch.randn(10, 6)
     expected = memory.address(first).mean(0)
     torch.testing.assert_close(memory.usage.mean, expected.detach())

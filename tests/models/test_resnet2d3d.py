@@ -14,11 +14,17 @@ def test_shapes_of_memdpc_table_s1():
     shapes = {}
     for name in ('conv1', 'layer1', 'layer2', 'layer3', 'layer4'):
         getattr(model, name).register_forward_hook(
-            lambda _, __, out, name=name: shapes.update({name: tuple(out.shape[1:])}))
+            lambda _, __, out, name=name: shapes.update({name: tuple(out.shape[1:])})
+        )
     with torch.no_grad():
         model(torch.randn(1, 3, 5, 128, 128))
-    assert shapes == dict(conv1=(64, 5, 64, 64), layer1=(64, 5, 32, 32), layer2=(128, 5, 16, 16),
-                          layer3=(256, 3, 8, 8), layer4=(256, 2, 4, 4))
+    assert shapes == dict(
+        conv1=(64, 5, 64, 64),
+        layer1=(64, 5, 32, 32),
+        layer2=(128, 5, 16, 16),
+        layer3=(256, 3, 8, 8),
+        layer4=(256, 2, 4, 4),
+    )
 
 
 @pytest.mark.parametrize('depth, millions', [(18, 14.06), (34, 32.42), (50, 23.56)])
@@ -43,8 +49,12 @@ def test_2d_kernels_equal_plain_3d(depth, size, frames, monkeypatch):
     fast, fast_grads = run()
     monkeypatch.setattr(Conv3d, 'forward', lambda self, x: nn.Conv3d.forward(self, x))
     plain, plain_grads = run()
-    assert fast.shape[1:] == (model.out_channels, -(-frames // 4), -(-size[0] // 32),
-                              -(-size[1] // 32))
+    assert fast.shape[1:] == (
+        model.out_channels,
+        -(-frames // 4),
+        -(-size[0] // 32),
+        -(-size[1] // 32),
+    )
     torch.testing.assert_close(fast, plain)
     for a, b in zip(fast_grads, plain_grads):
         torch.testing.assert_close(a, b)
@@ -55,8 +65,9 @@ def test_last_block_ends_without_relu():
     out = model(torch.randn(2, 3, 5, 32, 32))
     assert (out < 0).any()
     assert [block.final_relu for block in model.layer4] == [True, False]
-    assert all(block.final_relu for stage in (model.layer1, model.layer2, model.layer3)
-               for block in stage)
+    assert all(
+        block.final_relu for stage in (model.layer1, model.layer2, model.layer3) for block in stage
+    )
 
 
 def test_norm_layers():
@@ -93,11 +104,15 @@ def test_recomputed_blocks_give_the_same_gradients():
         torch.testing.assert_close(a.grad, b.grad)
 
 
-@pytest.mark.parametrize('kwargs, word', [
-    (dict(depth=101), 'depth'), (dict(norm_cfg=dict(type='GN')), 'norm_cfg'),
-    (dict(base_channels=0), 'base_channels'),
-    (dict(norm_eval=True, track_running_stats=False), 'track_running_stats'),
-])
+@pytest.mark.parametrize(
+    'kwargs, word',
+    [
+        (dict(depth=101), 'depth'),
+        (dict(norm_cfg=dict(type='GN')), 'norm_cfg'),
+        (dict(base_channels=0), 'base_channels'),
+        (dict(norm_eval=True, track_running_stats=False), 'track_running_stats'),
+    ],
+)
 def test_bad_values_are_named(kwargs, word):
     with pytest.raises(ValueError, match=word):
         ResNet2d3d(**kwargs)

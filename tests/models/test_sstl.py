@@ -22,7 +22,8 @@ CONFIG = dict(
     projector=dict(type='ProjectionMLP', in_channels=32, hidden_channels=16, out_channels=8),
     bank=dict(type='TemporalMemoryBank', dim=8, num_cells=2),
     rate_head=dict(type='PlaybackRateHead', in_features=32, hidden_channels=8),
-    num_negatives=6)
+    num_negatives=6,
+)
 
 
 def build(seed=0, **changes):
@@ -47,9 +48,13 @@ def batch(count=4, seed=0, videos=None):
     samples = []
     for video in videos:
         sample = ActionDataSample()
-        sample.set_metainfo(dict(
-            sample_idx=int(video), temporal_position=rng.uniform(0, 1, 2),
-            playback_rate=rng.uniform(1, 1.25, 2).astype(np.float32)))
+        sample.set_metainfo(
+            dict(
+                sample_idx=int(video),
+                temporal_position=rng.uniform(0, 1, 2),
+                playback_rate=rng.uniform(1, 1.25, 2).astype(np.float32),
+            )
+        )
         samples.append(sample)
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(count, 2, 3, 8, 32, 32, generator=generator), samples
@@ -67,6 +72,7 @@ def step(model, *data):
 
 
 # ------------------------------------------------------------------------- the loss
+
 
 def test_the_sum_of_equation_6():
     model = freeze_norms(build())
@@ -86,8 +92,16 @@ def test_the_sum_of_equation_6():
     torch.testing.assert_close(losses['loss_clip'], clip)
     torch.testing.assert_close(losses['loss_video'], 0.2 * video)
     torch.testing.assert_close(losses['loss_rate'], 0.1 * rate)
-    assert {'feature_std', 'projection_std', 'top1', 'num_negatives', 'video/cosine',
-            'video/known', 'rate/error', 'bank/filled'} <= set(losses)
+    assert {
+        'feature_std',
+        'projection_std',
+        'top1',
+        'num_negatives',
+        'video/cosine',
+        'video/known',
+        'rate/error',
+        'bank/filled',
+    } <= set(losses)
     total_loss, logged = model.parse_losses(losses)
     torch.testing.assert_close(total_loss, clip + 0.2 * video + 0.1 * rate)
 
@@ -101,9 +115,14 @@ def test_gradients_do_not_flow_into_the_bank_but_into_all_weights():
     assert all(p.grad is not None and p.grad.any() for p in model.parameters())
 
 
-@pytest.mark.parametrize('off, absent', [
-    (dict(clip_weight=0), 'loss_clip'), (dict(video_weight=0), 'loss_video'),
-    (dict(rate_weight=0), 'loss_rate')])
+@pytest.mark.parametrize(
+    'off, absent',
+    [
+        (dict(clip_weight=0), 'loss_clip'),
+        (dict(video_weight=0), 'loss_video'),
+        (dict(rate_weight=0), 'loss_rate'),
+    ],
+)
 def test_each_term_may_be_switched_off(off, absent):
     model = build(**off)
     losses = step(model, *batch())
@@ -145,8 +164,9 @@ def test_features_for_evaluation():
     torch.testing.assert_close(model.extract_feat(inputs), pooled.unflatten(0, (2, 3)).mean(1))
     found = Encoder(model, Config(), 'sstl').extract_levels(inputs, ('context', 'projection'))
     torch.testing.assert_close(found['context'], model.extract_feat(inputs))
-    torch.testing.assert_close(found['projection'],
-                               model.projector(pooled).unflatten(0, (2, 3)).mean(1))
+    torch.testing.assert_close(
+        found['projection'], model.projector(pooled).unflatten(0, (2, 3)).mean(1)
+    )
 
 
 def test_a_checkpoint_brings_the_projection_head(tmp_path):
@@ -155,8 +175,10 @@ def test_a_checkpoint_brings_the_projection_head(tmp_path):
     config = Config(dict(model=CONFIG))
     encoder = build_encoder(tmp_path / 'sstl.pth', config, device='cpu')
     for part in ('backbone', 'projector'):
-        for one, two in zip(getattr(encoder.model, part).state_dict().values(),
-                            getattr(model, part).state_dict().values()):
+        for one, two in zip(
+            getattr(encoder.model, part).state_dict().values(),
+            getattr(model, part).state_dict().values(),
+        ):
             assert torch.equal(one, two)
     weights = {key: value for key, value in model.state_dict().items() if 'projector' not in key}
     torch.save(dict(state_dict=weights), tmp_path / 'backbone.pth')
@@ -178,6 +200,7 @@ def test_validation_leaves_the_bank_alone():
 
 # ------------------------------------------------------------------------- the bank
 
+
 def test_the_bank_learns_after_the_step_from_both_views():
     model = freeze_norms(build())
     inputs, samples = batch()
@@ -186,8 +209,11 @@ def test_the_bank_learns_after_the_step_from_both_views():
     model.update_bank()
     twin = freeze_norms(build()).bank
     h = model.projector(model.backbone(torch.cat([inputs[:, 0], inputs[:, 1]])).mean((2, 3, 4)))
-    twin.update(torch.tensor([s.sample_idx for s in samples] * 2),
-                torch.tensor(np.stack([s.temporal_position for s in samples], 1).reshape(-1)), h)
+    twin.update(
+        torch.tensor([s.sample_idx for s in samples] * 2),
+        torch.tensor(np.stack([s.temporal_position for s in samples], 1).reshape(-1)),
+        h,
+    )
     torch.testing.assert_close(model.bank.table, twin.table)
     model.update_bank()  # no clip since
     torch.testing.assert_close(model.bank.table, twin.table)
@@ -208,8 +234,15 @@ def test_accumulated_batches_equal_one_large_batch():
         for half in halves:
             (total(half) / 2).backward()
         small.update_bank()
-        for name in ('loss_clip', 'loss_video', 'loss_rate', 'top1', 'num_negatives',
-                     'video/known', 'rate/error'):
+        for name in (
+            'loss_clip',
+            'loss_video',
+            'loss_rate',
+            'top1',
+            'num_negatives',
+            'video/known',
+            'rate/error',
+        ):
             mean = (halves[0][name] + halves[1][name]).double() / 2
             torch.testing.assert_close(mean, one[name].double(), rtol=1e-6, atol=1e-8, msg=name)
         torch.testing.assert_close(small.bank.table, large.bank.table, rtol=0, atol=1e-6)
@@ -221,9 +254,15 @@ def test_accumulated_batches_equal_one_large_batch():
 
 # ------------------------------------------------------------------------- errors
 
-@pytest.mark.parametrize('name, source', [
-    ('sample_idx', 'VideoListDataset'), ('temporal_position', 'TemporalRandomCrop'),
-    ('playback_rate', 'PlaybackRateDistortion')])
+
+@pytest.mark.parametrize(
+    'name, source',
+    [
+        ('sample_idx', 'VideoListDataset'),
+        ('temporal_position', 'TemporalRandomCrop'),
+        ('playback_rate', 'PlaybackRateDistortion'),
+    ],
+)
 def test_a_missing_label_is_named(name, source):
     inputs, samples = batch()
     for sample in samples:
@@ -246,12 +285,18 @@ def test_a_wrong_index_and_wrong_inputs():
         build(gather=False, group_size=3).loss(*batch())
 
 
-@pytest.mark.parametrize('changes, text', [
-    (dict(clip_weight=0, video_weight=0, rate_weight=0), 'weights of the losses'),
-    (dict(video_weight=-1), 'weights of the losses'), (dict(temperature=0), 'temperature'),
-    (dict(group_size=2), 'gather=False'),
-    (dict(bank=None), 'model.bank is missing'), (dict(rate_head=None), 'rate_head is missing'),
-    (dict(bank=dict(type='TemporalMemoryBank', dim=4)), 'set bank.dim=8')])
+@pytest.mark.parametrize(
+    'changes, text',
+    [
+        (dict(clip_weight=0, video_weight=0, rate_weight=0), 'weights of the losses'),
+        (dict(video_weight=-1), 'weights of the losses'),
+        (dict(temperature=0), 'temperature'),
+        (dict(group_size=2), 'gather=False'),
+        (dict(bank=None), 'model.bank is missing'),
+        (dict(rate_head=None), 'rate_head is missing'),
+        (dict(bank=dict(type='TemporalMemoryBank', dim=4)), 'set bank.dim=8'),
+    ],
+)
 def test_contradictions_in_the_config(changes, text):
     with pytest.raises(ValueError, match=text):
         build(**changes)
@@ -259,7 +304,7 @@ def test_contradictions_in_the_config(changes, text):
 
 # ------------------------------------------------------------------------- two processes
 
-WORKER = textwrap.dedent('''
+WORKER = textwrap.dedent("""
     import sys
     import torch
     import torch.distributed as dist
@@ -293,7 +338,7 @@ WORKER = textwrap.dedent('''
         losses.append(loss.detach())
     torch.save(dict(losses=torch.stack(losses), weights=raw.state_dict(),
                     bank=raw.bank.state()), f'{folder}/{kind}_{world}_{rank}.pt')
-''')
+""")
 
 
 def test_two_processes_equal_one(tmp_path):
@@ -302,20 +347,35 @@ def test_two_processes_equal_one(tmp_path):
     script.write_text(WORKER)
     tests = str(Path(__file__).parents[1])
     for kind in ('gathered', 'groups'):
-        workers = [subprocess.Popen([sys.executable, '-W', 'ignore', str(script), str(rank),
-                                     str(world), str(tmp_path), tests, kind])
-                   for rank, world in [(0, 1), (0, 2), (1, 2)]]
+        workers = [
+            subprocess.Popen(
+                [
+                    sys.executable,
+                    '-W',
+                    'ignore',
+                    str(script),
+                    str(rank),
+                    str(world),
+                    str(tmp_path),
+                    tests,
+                    kind,
+                ]
+            )
+            for rank, world in [(0, 1), (0, 2), (1, 2)]
+        ]
         assert [worker.wait(timeout=300) for worker in workers] == [0, 0, 0]
-        one, *two = (torch.load(tmp_path / f'{kind}_{name}.pt', weights_only=True)
-                     for name in ('1_0', '2_0', '2_1'))
-        torch.testing.assert_close((two[0]['losses'] + two[1]['losses']) / 2, one['losses'],
-                                   rtol=0, atol=1e-6)
+        one, *two = (
+            torch.load(tmp_path / f'{kind}_{name}.pt', weights_only=True)
+            for name in ('1_0', '2_0', '2_1')
+        )
+        torch.testing.assert_close(
+            (two[0]['losses'] + two[1]['losses']) / 2, one['losses'], rtol=0, atol=1e-6
+        )
         assert (two[0]['losses'] - two[1]['losses']).abs().max() > 1e-4  # the shares do differ
         for name, weight in one['weights'].items():
             for half in two:
                 torch.testing.assert_close(half['weights'][name], weight, rtol=1e-6, atol=1e-7)
         assert torch.equal(two[0]['bank']['cells'], two[1]['bank']['cells'])  # bit by bit
         assert torch.equal(two[0]['bank']['filled'], two[1]['bank']['filled'])
-        torch.testing.assert_close(two[0]['bank']['cells'], one['bank']['cells'], rtol=0,
-                                   atol=1e-5)
+        torch.testing.assert_close(two[0]['bank']['cells'], one['bank']['cells'], rtol=0, atol=1e-5)
         assert one['bank']['num_updates'] == two[0]['bank']['num_updates'] == 5

@@ -25,8 +25,9 @@ def load(name, videos, options=None):
     cfg = Config.fromfile(config_dir() / f'{name}.py')
     cfg.merge_from_dict(options or {})
     check_config(cfg)
-    cfg.train_dataloader.dataset.update(ann_file=str(videos / 'list.txt'),
-                                        data_prefix=dict(video=str(videos)))
+    cfg.train_dataloader.dataset.update(
+        ann_file=str(videos / 'list.txt'), data_prefix=dict(video=str(videos))
+    )
     return cfg, DATASETS.build(cfg.train_dataloader.dataset)
 
 
@@ -58,17 +59,21 @@ def test_rows_of_the_tables(videos, name):
     sample = dataset[0]
     assert sample['inputs'].shape == (2, 3, 16, 112, 112)
     info = sample['data_samples'].metainfo
-    assert info['sample_idx'] == 0 and info['temporal_position'].shape == (2, )
+    assert info['sample_idx'] == 0 and info['temporal_position'].shape == (2,)
     assert ('playback_rate' in info) == distorted
 
 
-@pytest.mark.parametrize('name, key, value, check', [
-    ('sstl_k400', 'model.rate_weight', 0, lambda m: m.rate_head is None),
-    ('sstl_bank_k400', 'model.video_weight', 0, lambda m: m.weights['video'] == 0 and m.bank),
-    ('sstl_commonbank_k400', 'model.num_negatives', 0, lambda m: m.bank is None),
-    ('sstl_commonbank_k400', 'model.num_negatives', 4096, lambda m: m.num_negatives == 4096),
-    ('sstl_k400', 'model.bank.num_cells', 4, lambda m: m.bank.num_cells == 4),
-    ('sstl_k400', 'model.bank.strategy', 'own', lambda m: m.bank.strategy == 'own')])
+@pytest.mark.parametrize(
+    'name, key, value, check',
+    [
+        ('sstl_k400', 'model.rate_weight', 0, lambda m: m.rate_head is None),
+        ('sstl_bank_k400', 'model.video_weight', 0, lambda m: m.weights['video'] == 0 and m.bank),
+        ('sstl_commonbank_k400', 'model.num_negatives', 0, lambda m: m.bank is None),
+        ('sstl_commonbank_k400', 'model.num_negatives', 4096, lambda m: m.num_negatives == 4096),
+        ('sstl_k400', 'model.bank.num_cells', 4, lambda m: m.bank.num_cells == 4),
+        ('sstl_k400', 'model.bank.strategy', 'own', lambda m: m.bank.strategy == 'own'),
+    ],
+)
 def test_rows_by_one_key(name, key, value, check):
     cfg = Config.fromfile(config_dir() / f'{name}.py')
     cfg.merge_from_dict({key: value})
@@ -84,8 +89,9 @@ def test_no_colour_jitter_by_one_key():
 
 def test_schedule_of_the_paper():
     cfg = Config.fromfile(config_dir() / 'sstl_k400.py')
-    assert dict(cfg.optim_wrapper.optimizer) == dict(type='SGD', lr=2.0, momentum=0.9,
-                                                     weight_decay=1e-6)
+    assert dict(cfg.optim_wrapper.optimizer) == dict(
+        type='SGD', lr=2.0, momentum=0.9, weight_decay=1e-6
+    )
     assert cfg.auto_scale_lr.base_batch_size == 2048 and cfg.train_cfg.max_epochs == 300
     assert not cfg.auto_scale_lr.get('enable')
     assert any(hook.type == 'MemoryBankHook' for hook in cfg.custom_hooks)
@@ -93,9 +99,15 @@ def test_schedule_of_the_paper():
     assert round(sum(p.numel() for p in model.backbone.parameters()) / 1e6, 2) == 33.17
 
 
-@pytest.mark.parametrize('name, shape', [
-    ('sstl_demo', (2, 3, 8, 64, 64)), ('sstl_notemp_demo', (2, 3, 8, 64, 64)),
-    ('mix_sstl_memdpc_demo', (8, 3, 5, 64, 64)), ('mix_sstl_fgkv_demo', (2, 3, 8, 64, 64))])
+@pytest.mark.parametrize(
+    'name, shape',
+    [
+        ('sstl_demo', (2, 3, 8, 64, 64)),
+        ('sstl_notemp_demo', (2, 3, 8, 64, 64)),
+        ('mix_sstl_memdpc_demo', (8, 3, 5, 64, 64)),
+        ('mix_sstl_fgkv_demo', (2, 3, 8, 64, 64)),
+    ],
+)
 def test_demos_and_mixes_train(videos, name, shape):
     cfg, dataset = load(name, videos)
     samples = [dataset[i] for i in (0, 1)]
@@ -103,23 +115,33 @@ def test_demos_and_mixes_train(videos, name, shape):
     model = MODELS.build(cfg.model).train()
     if name.startswith('sstl'):
         model.bank.set_videos(2)
-    data = model.data_preprocessor(dict(
-        inputs=[sample['inputs'] for sample in samples],
-        data_samples=[sample['data_samples'] for sample in samples]), training=True)
+    data = model.data_preprocessor(
+        dict(
+            inputs=[sample['inputs'] for sample in samples],
+            data_samples=[sample['data_samples'] for sample in samples],
+        ),
+        training=True,
+    )
     losses = model.loss(data['inputs'], data['data_samples'])
     total = sum(value for key, value in losses.items() if 'loss' in key)
     total.backward()
     assert np.isfinite(total.item()) and model.backbone.conv1.weight.grad.any()
 
 
-@pytest.mark.parametrize('name, frames', [
-    ('sstl_k400', 16), ('sstl_demo', 8), ('mix_sstl_memdpc_demo', 40), ('mix_sstl_fgkv_demo', 8)])
+@pytest.mark.parametrize(
+    'name, frames',
+    [('sstl_k400', 16), ('sstl_demo', 8), ('mix_sstl_memdpc_demo', 40), ('mix_sstl_fgkv_demo', 8)],
+)
 def test_evaluation_sees_as_many_frames_as_the_encoder(videos, name, frames):
     cfg = Config.fromfile(config_dir() / f'{name}.py')
     pipeline = view_pipeline(cfg, num_windows=2)
     assert pipeline[1].num_frames == frames
     assert not any('Temporal' in step.type or step.type == 'RepeatClips' for step in pipeline)
-    data = VideoListDataset(ann_file=str(videos / 'list.txt'), pipeline=pipeline, test_mode=True,
-                            data_prefix=dict(video=str(videos)))
+    data = VideoListDataset(
+        ann_file=str(videos / 'list.txt'),
+        pipeline=pipeline,
+        test_mode=True,
+        data_prefix=dict(video=str(videos)),
+    )
     inputs = data[0]['inputs']
     assert inputs.shape[0] * inputs.shape[2] == 2 * frames

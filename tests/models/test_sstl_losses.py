@@ -14,7 +14,7 @@ def sim(a, b):
 
 def equation_3(x, y, i, tau, bank=(), others=None):
     """L_i,x: the sum is over k != i in view x and all k in view y, and cells of the bank."""
-    total = 0.
+    total = 0.0
     for k in range(len(x)) if others is None else others[i]:
         if k != i:
             total += np.exp(sim(x[i], x[k]) / tau)
@@ -25,8 +25,13 @@ def equation_3(x, y, i, tau, bank=(), others=None):
 
 def equation_4(x, y, tau, bank=None, others=None):
     bank = [()] * len(x) if bank is None else bank
-    return np.mean([equation_3(a, b, i, tau, bank[i], others)
-                    for a, b in ((x, y), (y, x)) for i in range(len(x))])
+    return np.mean(
+        [
+            equation_3(a, b, i, tau, bank[i], others)
+            for a, b in ((x, y), (y, x))
+            for i in range(len(x))
+        ]
+    )
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def tensors(*arrays):
     return [torch.tensor(array) for array in arrays]
 
 
-@pytest.mark.parametrize('tau', [0.1, 1.])
+@pytest.mark.parametrize('tau', [0.1, 1.0])
 def test_equations_3_and_4(views, tau):
     (x, y), _ = views
     loss, stats = clip_to_clip_loss(*tensors(x, y), tau)
@@ -52,13 +57,15 @@ def test_equation_3_with_cells_of_the_bank(views):
     x, y, cells = tensors(x, y, bank)
     loss, stats = clip_to_clip_loss(x, y, 0.1, bank=cells)
     assert loss.item() == pytest.approx(
-        equation_4(x.numpy(), y.numpy(), 0.1, [bank] * 6), rel=1e-12)
+        equation_4(x.numpy(), y.numpy(), 0.1, [bank] * 6), rel=1e-12
+    )
     assert stats['num_negatives'] == 10 + 7
     valid = torch.rand(6, 7, generator=torch.Generator().manual_seed(0)) < 0.5
     valid[2] = False
     loss, stats = clip_to_clip_loss(x, y, 0.1, bank=cells, bank_valid=valid.repeat(2, 1)[:6])
     assert loss.item() == pytest.approx(
-        equation_4(x.numpy(), y.numpy(), 0.1, [bank[row.numpy()] for row in valid]), rel=1e-12)
+        equation_4(x.numpy(), y.numpy(), 0.1, [bank[row.numpy()] for row in valid]), rel=1e-12
+    )
     assert stats['num_negatives'].item() == pytest.approx(10 + valid.sum().item() / 6)
 
 
@@ -134,16 +141,27 @@ def test_gradients_are_finite_differences_of_the_numpy_equations(views):
     others = [[k for k in range(6) if k == i or videos[k] != videos[i]] for i in range(6)]
     a, b = (tensor.requires_grad_() for tensor in tensors(x, y))
     clip_to_clip_loss(a, b, 0.1, torch.tensor(videos), bank=torch.tensor(bank))[0].backward()
-    for found, at in ((a.grad, lambda v: equation_4(v, y, 0.1, [bank] * 6, others)),
-                      (b.grad, lambda v: equation_4(x, v, 0.1, [bank] * 6, others))):
+    for found, at in (
+        (a.grad, lambda v: equation_4(v, y, 0.1, [bank] * 6, others)),
+        (b.grad, lambda v: equation_4(x, v, 0.1, [bank] * 6, others)),
+    ):
         values = x if found is a.grad else y
-        np.testing.assert_allclose(found.numpy(), finite_difference(at, values), rtol=1e-5,
-                                   atol=1e-7)
+        np.testing.assert_allclose(
+            found.numpy(), finite_difference(at, values), rtol=1e-5, atol=1e-7
+        )
     a = torch.tensor(x, requires_grad=True)
     clip_to_video_loss(a, torch.tensor(y))[0].backward()
-    np.testing.assert_allclose(a.grad.numpy(), finite_difference(
-        lambda v: np.mean([1 - sim(v[i], y[i]) for i in range(6)]), x), rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(
+        a.grad.numpy(),
+        finite_difference(lambda v: np.mean([1 - sim(v[i], y[i]) for i in range(6)]), x),
+        rtol=1e-5,
+        atol=1e-8,
+    )
     s = torch.tensor(x[:, 0], requires_grad=True)
     playback_rate_loss(s, torch.tensor(y[:, 0]))[0].backward()
-    np.testing.assert_allclose(s.grad.numpy(), finite_difference(
-        lambda v: np.mean((v - y[:, 0]) ** 2) / 2, x[:, 0]), rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(
+        s.grad.numpy(),
+        finite_difference(lambda v: np.mean((v - y[:, 0]) ** 2) / 2, x[:, 0]),
+        rtol=1e-5,
+        atol=1e-8,
+    )

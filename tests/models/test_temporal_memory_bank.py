@@ -17,7 +17,13 @@ class PlainBank:
     def __init__(self, num_videos, dim, num_cells, m, c, strategy, rule):
         self.cells = [[None] * num_cells for _ in range(num_videos)]
         self.dim, self.L, self.m, self.c, self.strategy, self.rule = (
-            dim, num_cells, m, c, strategy, rule)
+            dim,
+            num_cells,
+            m,
+            c,
+            strategy,
+            rule,
+        )
 
     def update(self, videos, positions, features):
         by_cell = {}
@@ -30,8 +36,11 @@ class PlainBank:
                     continue
                 else:
                     d = abs((2 * cell - 1) / (2 * self.L) - position)
-                    m = ((1 - d) * self.c * self.m if self.rule == 'equation'
-                         else 1 - (1 - d) * self.c * (1 - self.m))
+                    m = (
+                        (1 - d) * self.c * self.m
+                        if self.rule == 'equation'
+                        else 1 - (1 - d) * self.c * (1 - self.m)
+                    )
                 theta = self.cells[n][cell - 1]
                 theta = np.zeros(self.dim) if theta is None else theta
                 by_cell.setdefault((n, cell - 1), []).append(m * theta + (1 - m) * h)
@@ -40,8 +49,9 @@ class PlainBank:
             self.cells[n][cell] = mean / np.linalg.norm(mean)
 
     def table(self):
-        return np.array([[np.zeros(self.dim) if cell is None else cell for cell in row]
-                         for row in self.cells])
+        return np.array(
+            [[np.zeros(self.dim) if cell is None else cell for cell in row] for row in self.cells]
+        )
 
 
 def make(num_videos=10, folder='.', **kwargs):
@@ -51,20 +61,32 @@ def make(num_videos=10, folder='.', **kwargs):
 
 
 def clips(rng, num_videos, count, dim=6):
-    return (torch.from_numpy(rng.integers(0, num_videos, count)),
-            torch.from_numpy(rng.uniform(0, 1, count)),
-            torch.from_numpy(rng.normal(size=(count, dim)) * rng.uniform(0.1, 9, (count, 1))))
+    return (
+        torch.from_numpy(rng.integers(0, num_videos, count)),
+        torch.from_numpy(rng.uniform(0, 1, count)),
+        torch.from_numpy(rng.normal(size=(count, dim)) * rng.uniform(0.1, 9, (count, 1))),
+    )
 
 
-@pytest.mark.parametrize('strategy, rule', [
-    ('own', 'equation'), ('neighbours', 'equation'), ('neighbours', 'rate')])
-@pytest.mark.parametrize('num_cells, momentum, storage', [
-    (1, 0.5, 'buffer'), (2, 0.5, 'mapped'), (5, 0.9, 'buffer')])
-def test_equals_the_plain_bank_over_hundreds_of_updates(tmp_path, strategy, rule, num_cells,
-                                                        momentum, storage):
+@pytest.mark.parametrize(
+    'strategy, rule', [('own', 'equation'), ('neighbours', 'equation'), ('neighbours', 'rate')]
+)
+@pytest.mark.parametrize(
+    'num_cells, momentum, storage', [(1, 0.5, 'buffer'), (2, 0.5, 'mapped'), (5, 0.9, 'buffer')]
+)
+def test_equals_the_plain_bank_over_hundreds_of_updates(
+    tmp_path, strategy, rule, num_cells, momentum, storage
+):
     rng = np.random.default_rng(num_cells)
-    bank = make(7, tmp_path, num_cells=num_cells, momentum=momentum, strategy=strategy,
-                neighbour_rule=rule, storage=storage)
+    bank = make(
+        7,
+        tmp_path,
+        num_cells=num_cells,
+        momentum=momentum,
+        strategy=strategy,
+        neighbour_rule=rule,
+        storage=storage,
+    )
     plain = PlainBank(7, 6, num_cells, momentum, 0.6, strategy, rule)
     most = 0
     for _ in range(300):
@@ -96,7 +118,7 @@ def test_momenta_of_equation_2():
 
 def test_first_clip_fills_and_cells_have_length_one():
     bank = make(strategy='own')
-    h = torch.tensor([[3., 4., 0, 0, 0, 0]])
+    h = torch.tensor([[3.0, 4.0, 0, 0, 0, 0]])
     bank.update(torch.tensor([4]), torch.tensor([0.2]), h)
     torch.testing.assert_close(bank.table[4, 0], h[0] / 5)
     assert bank.filled.sum() == 1 and bank.statistics()['bank/filled'] == 1 / 20
@@ -116,7 +138,7 @@ def test_order_of_the_clips_of_an_update_does_not_matter():
 
 
 def test_opposite_clips_leave_a_cell_as_it_was():
-    bank = make(momentum=0., strategy='own')
+    bank = make(momentum=0.0, strategy='own')
     bank.update(torch.tensor([1]), torch.tensor([0.1]), torch.ones(1, 6))
     before = bank.table.clone()
     h = torch.randn(1, 6)
@@ -131,16 +153,20 @@ def test_video_feature_is_the_mean_of_the_row():
     bank = make()
     bank.update(*clips(rng, 5, 40))
     asked = torch.tensor([3, 0, 3, 9])
-    torch.testing.assert_close(bank.video_features(asked),
-                               torch.stack([bank.table[i].mean(0) for i in asked]))
+    torch.testing.assert_close(
+        bank.video_features(asked), torch.stack([bank.table[i].mean(0) for i in asked])
+    )
     assert not bank.video_features(asked)[3].any()
 
 
 def filled_bank(num_videos=20, num_filled=15):
     bank = make(num_videos, dim=2)
     angle = torch.arange(num_filled) * 2 * torch.pi / num_filled
-    bank.update(torch.arange(num_filled), torch.full((num_filled, ), 0.1),
-                torch.stack([angle.cos(), angle.sin()], 1))
+    bank.update(
+        torch.arange(num_filled),
+        torch.full((num_filled,), 0.1),
+        torch.stack([angle.cos(), angle.sin()], 1),
+    )
     return bank
 
 
@@ -231,11 +257,15 @@ def test_weights_and_bank_are_separate():
     assert not make().state_dict()
 
 
-@pytest.mark.parametrize('change, text', [
-    (dict(num_videos=9), 'the list of training videos has changed'),
-    (dict(fingerprint='other'), 'the list of training videos has changed since'),
-    (dict(num_cells=1), 'model.bank.num_cells has changed'),
-    (dict(dtype='float16'), 'model.bank.dtype has changed')])
+@pytest.mark.parametrize(
+    'change, text',
+    [
+        (dict(num_videos=9), 'the list of training videos has changed'),
+        (dict(fingerprint='other'), 'the list of training videos has changed since'),
+        (dict(num_cells=1), 'model.bank.num_cells has changed'),
+        (dict(dtype='float16'), 'model.bank.dtype has changed'),
+    ],
+)
 def test_another_list_or_size_is_refused(change, text):
     state = make().state()
     state.update(change)
@@ -259,19 +289,29 @@ def test_videos_that_are_not_there():
             bank.update(torch.tensor([wrong]), torch.tensor([0.5]), torch.ones(1, 6))
         with pytest.raises(ValueError, match='sample_idx must be the index'):
             bank.video_features(torch.tensor([wrong]))
-    with pytest.raises(ValueError, match="MemoryBankHook"):
+    with pytest.raises(ValueError, match='MemoryBankHook'):
         TemporalMemoryBank().video_features(torch.tensor([0]))
 
 
-@pytest.mark.parametrize('wrong', [
-    dict(strategy='all'), dict(neighbour_rule='x'), dict(dtype='int8'), dict(storage='disk'),
-    dict(num_cells=0), dict(dim=-1), dict(momentum=1.), dict(attenuation=0)])
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        dict(strategy='all'),
+        dict(neighbour_rule='x'),
+        dict(dtype='int8'),
+        dict(storage='disk'),
+        dict(num_cells=0),
+        dict(dim=-1),
+        dict(momentum=1.0),
+        dict(attenuation=0),
+    ],
+)
 def test_arguments_are_checked(wrong):
     with pytest.raises(ValueError, match='model.bank'):
         TemporalMemoryBank(**wrong)
 
 
-LARGE = textwrap.dedent('''
+LARGE = textwrap.dedent("""
     import sys
     import torch
     import mmssl_video
@@ -289,14 +329,15 @@ LARGE = textwrap.dedent('''
     cells, _ = bank.draw(2048, [np.arange(64)])
     assert len(cells) == 2048 and bank.filled.all()
     print(peak() - before)
-''')
+""")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('storage', ['buffer', 'auto'])
 def test_kinetics_fits_into_a_gibibyte(tmp_path, storage):
-    done = subprocess.run([sys.executable, '-c', LARGE, storage, str(tmp_path)],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, '-c', LARGE, storage, str(tmp_path)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 2**30
     assert len(list(tmp_path.iterdir())) == (storage == 'auto')  # mapped

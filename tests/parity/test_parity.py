@@ -18,12 +18,19 @@ NAMES = sorted(path.stem for kind in ('dpc', 'memdpc') for path in CASES.glob(f'
 def test_weights_follow_the_rule():
     """Check values of the rule itself: another stream would make every case fail obscurely."""
     assert official.fill('conv1.weight', (64, 3, 1, 7, 7))[0, 0, 0, 0, :3].tolist() == [
-        0.02233467623591423, -0.3398769497871399, -0.04624366760253906]
+        0.02233467623591423,
+        -0.3398769497871399,
+        -0.04624366760253906,
+    ]
     assert official.fill('mb', (1024, 256))[0, :3].tolist() == [
-        1.1230740547180176, 1.0002154111862183, -1.9799832105636597]
+        1.1230740547180176,
+        1.0002154111862183,
+        -1.9799832105636597,
+    ]
     assert official.draw_input(101, (2, 3)).tolist() == [
         [2.7068498134613037, 0.628132700920105, 0.9079694747924805],
-        [0.5038257241249084, 0.6511179208755493, -0.3193180561065674]]
+        [0.5038257241249084, 0.6511179208755493, -0.3193180561065674],
+    ]
 
 
 @pytest.mark.parametrize('name', sorted(official.SHAPES))
@@ -52,15 +59,22 @@ def test_comparison_can_fail(tmp_path):
     case = Case(CASES / 'dpc_convgru_256.npz', tmp_path)
     with torch.no_grad():
         case.model.neck.forward_cells[0].out_gate.weight[0, 0] *= 1.001
-    assert any(fault.startswith('output/l2') or fault.startswith('output/val')
-               or fault.startswith('output/std') for fault in case.compare(case.run()))
+    assert any(
+        fault.startswith('output/l2')
+        or fault.startswith('output/val')
+        or fault.startswith('output/std')
+        for fault in case.compare(case.run())
+    )
 
 
 def test_further_cases(shared_data, tmp_path):
     """Cases that are not part of the repository, where there are any."""
-    paths = sorted(path for kind in ('dpc', 'memdpc')
-                   for path in (shared_data / 'parity' / 'cases').glob(f'{kind}_*.npz')
-                   if path.stem not in NAMES)
+    paths = sorted(
+        path
+        for kind in ('dpc', 'memdpc')
+        for path in (shared_data / 'parity' / 'cases').glob(f'{kind}_*.npz')
+        if path.stem not in NAMES
+    )
     if not paths:
         pytest.skip('no further parity cases')
     faults = []
@@ -75,9 +89,16 @@ def test_through_the_command(tmp_path):
     """The command writes the same file as the function."""
     case = Case(CASES / 'memdpc_lc_r18_eval.npz', tmp_path)
     written = tmp_path / 'command.pth'
-    command = [sys.executable, str(ROOT / 'tools' / 'convert_checkpoint.py'),
-               str(tmp_path / 'released.pth.tar'), str(written), '--from', 'memdpc',
-               '--to', 'classifier']
+    command = [
+        sys.executable,
+        str(ROOT / 'tools' / 'convert_checkpoint.py'),
+        str(tmp_path / 'released.pth.tar'),
+        str(written),
+        '--from',
+        'memdpc',
+        '--to',
+        'classifier',
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     name = 'ConvGRUCell_00.out_gate.bias'
@@ -87,5 +108,6 @@ def test_through_the_command(tmp_path):
     theirs = torch.load(written, weights_only=True)
     assert theirs['meta']['cfg'] == ours['meta']['cfg']
     assert theirs['state_dict'].keys() == ours['state_dict'].keys() == set(case.ours.values())
-    assert all(torch.equal(value, theirs['state_dict'][key])
-               for key, value in ours['state_dict'].items())
+    assert all(
+        torch.equal(value, theirs['state_dict'][key]) for key, value in ours['state_dict'].items()
+    )

@@ -18,8 +18,9 @@ TABLES = json.loads((CASES / 'fgkv_schedules_and_clips.json').read_text())
 
 
 # Two training steps of the whole network in float64 take most of a minute.
-MARKED = [pytest.param(name, marks=[pytest.mark.slow] if 'byol_step' in name else [])
-          for name in NAMES]
+MARKED = [
+    pytest.param(name, marks=[pytest.mark.slow] if 'byol_step' in name else []) for name in NAMES
+]
 
 
 @pytest.mark.parametrize('name', MARKED)
@@ -40,8 +41,11 @@ def test_comparison_can_fail(tmp_path):
 @pytest.mark.slow
 def test_further_cases(shared_data, tmp_path):
     """Cases that are not part of the repository, where there are any."""
-    paths = sorted(path for path in (shared_data / 'parity' / 'cases').glob('fgkv_*.npz')
-                   if path.stem not in NAMES)
+    paths = sorted(
+        path
+        for path in (shared_data / 'parity' / 'cases').glob('fgkv_*.npz')
+        if path.stem not in NAMES
+    )
     if not paths:
         pytest.skip('no further parity cases')
     faults = []
@@ -62,16 +66,21 @@ def test_layouts(network, shared_data):
 
     assert official.classifier_shapes(network) == stored(f'classifier_{network}_ucf101')
     slots = 2048 if network == 'r2plus1d' else 4096
-    assert official.pretraining_shapes(
-        network, slots=slots, queue=65536, videos=9537) == stored(f'contrastive_{network}')
+    assert official.pretraining_shapes(network, slots=slots, queue=65536, videos=9537) == stored(
+        f'contrastive_{network}'
+    )
     if network == 'r3d18':
         assert official.pretraining_shapes(network, 'mlp', queue=65536, videos=9537) == stored(
-            'contrastive_r3d18_mlp_baseline')
+            'contrastive_r3d18_mlp_baseline'
+        )
 
 
 # Base rate, epochs, warm-up and its start of the released configs in the table.
-RATES = {'lr/pretrain_ucf101_r3d18': (1.2, 400, 35, 1e-3), 'lr/finetune_r3d18': (0.2, 200, 5, 1e-3),
-         'lr/linear_r3d18': (0.1, 100, 5, 1e-4)}
+RATES = {
+    'lr/pretrain_ucf101_r3d18': (1.2, 400, 35, 1e-3),
+    'lr/finetune_r3d18': (0.2, 200, 5, 1e-3),
+    'lr/linear_r3d18': (0.1, 100, 5, 1e-4),
+}
 
 
 @pytest.mark.parametrize('name', sorted(RATES))
@@ -81,7 +90,8 @@ def test_learning_rates(name):
     per_epoch = 1000
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=base)
     scheduler = PARAM_SCHEDULERS.get('WarmupCosineLR').build_iter_from_epoch(
-        optimizer, end=total, warmup=warmup, start_lr=start, epoch_length=per_epoch)
+        optimizer, end=total, warmup=warmup, start_lr=start, epoch_length=per_epoch
+    )
     for epoch, expected in TABLES[name]['lr'].items():
         scheduler.last_step = round(float(epoch) * per_epoch)
         assert scheduler._get_value()[0] == pytest.approx(expected, rel=1e-9), epoch
@@ -100,15 +110,23 @@ def test_clip_windows(name, decoder, span):
     expected = TABLES['clip_windows'][name][decoder]
 
     def sampler(mode, num_windows=1):
-        return TRANSFORMS.build(dict(
-            type='SampleTimedWindow', num_frames=frames, stride=stride, mode=mode, span=span,
-            num_windows=num_windows))
+        return TRANSFORMS.build(
+            dict(
+                type='SampleTimedWindow',
+                num_frames=frames,
+                stride=stride,
+                mode=mode,
+                span=span,
+                num_windows=num_windows,
+            )
+        )
 
     views = sampler('uniform', 10)
     starts, length = views.window(total, fps)
     assert length == pytest.approx(expected['clip_size'])
-    np.testing.assert_allclose(np.stack([starts, starts + length - 1], 1),
-                               expected['test_10_views'], atol=1e-9)
+    np.testing.assert_allclose(
+        np.stack([starts, starts + length - 1], 1), expected['test_10_views'], atol=1e-9
+    )
     starts, length = sampler('center').window(total, fps)
     np.testing.assert_allclose([starts[0], starts[0] + length - 1], expected['retrieval_center'])
     video = dict(filename='a.mp4', total_frames=total, avg_fps=fps, start_index=0)

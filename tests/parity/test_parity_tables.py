@@ -10,15 +10,21 @@ from mmaction.registry import PARAM_SCHEDULERS, TRANSFORMS
 
 from helpers.parity_cases import CASES
 
-TABLES = {origin: json.loads((CASES / f'{origin}_sampling_and_schedule.json').read_text())
-          for origin in ('dpc', 'memdpc')}
+TABLES = {
+    origin: json.loads((CASES / f'{origin}_sampling_and_schedule.json').read_text())
+    for origin in ('dpc', 'memdpc')
+}
 BLOCK = {origin: table['seq_len'] for origin, table in TABLES.items()}
 
 
 def rows(pattern):
     """(origin, name) of the tables whose name matches."""
-    return [(origin, name) for origin, table in TABLES.items() for name in table['tables']
-            if re.match(pattern, name)]
+    return [
+        (origin, name)
+        for origin, table in TABLES.items()
+        for name in table['tables']
+        if re.match(pattern, name)
+    ]
 
 
 def number(name, key, default):
@@ -54,8 +60,14 @@ def test_training_frames(origin, name, monkeypatch):
         return np.array([high - 1])
 
     monkeypatch.setattr(np.random, 'randint', extreme)
-    sampler = TRANSFORMS.build(dict(type='SampleWindow', num_frames=8 * BLOCK[origin],
-                                    stride=number(name, 'ds', 3), start_range='released'))
+    sampler = TRANSFORMS.build(
+        dict(
+            type='SampleWindow',
+            num_frames=8 * BLOCK[origin],
+            stride=number(name, 'ds', 3),
+            start_range='released',
+        )
+    )
     got = sampler(dict(filename='a.mp4', total_frames=number(name, 'vlen', None), start_index=0))
     assert [drawn[0], drawn[-1]] == expected['random_start_range']
     frames = got['frame_inds']
@@ -63,8 +75,10 @@ def test_training_frames(origin, name, monkeypatch):
     assert frames[0] == drawn[-1]
 
 
-@pytest.mark.parametrize('origin, name', [
-    (origin, name) for origin, table in TABLES.items() for name in table['lr_multiplier']])
+@pytest.mark.parametrize(
+    'origin, name',
+    [(origin, name) for origin, table in TABLES.items() for name in table['lr_multiplier']],
+)
 def test_learning_rates(origin, name):
     """``MultiStepLR`` with all but the last of the released steps, which never has an effect."""
     table = TABLES[origin]['lr_multiplier'][name]
@@ -72,7 +86,8 @@ def test_learning_rates(origin, name):
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
     scheduler = PARAM_SCHEDULERS.build(
         dict(type='MultiStepLR', milestones=table['step'][:-1], gamma=table['gamma']),
-        default_args=dict(optimizer=optimizer))
+        default_args=dict(optimizer=optimizer),
+    )
     rates = []
     for _ in range(max(epochs) + 1):
         rates.append(optimizer.param_groups[0]['lr'])

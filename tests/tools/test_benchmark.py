@@ -1,4 +1,5 @@
 """The benchmark command: its sections run and its ratios are what they say."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -27,7 +28,8 @@ def test_ratios_are_of_the_same_round(benchmark):
     result = benchmark.Result('work', dict(ours=[1.0, 2.0, 4.0], theirs=[3.0, 8.0, 8.0]), 's')
     assert result.ratios('theirs') == [3.0, 4.0, 2.0]
     assert result.to_json()['candidates']['theirs'] == dict(
-        values=[3.0, 8.0, 8.0], median=8.0, ratio=3.0)
+        values=[3.0, 8.0, 8.0], median=8.0, ratio=3.0
+    )
     assert '3 (2-4)' in result.table()
 
 
@@ -41,9 +43,23 @@ def test_candidates_run_in_turns(benchmark):
 def test_command(benchmark, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(benchmark, 'one_thread', lambda worker_id=0: None)  # stay as we are
     make_demo_videos(tmp_path, classes=2, per_class=1, size=(48, 64), frames=20, test_share=0)
-    monkeypatch.setattr(sys, 'argv', [
-        'benchmark.py', 'augment', 'pipeline', '--repeats', '1', '--clips', '2', '--videos',
-        str(tmp_path / 'videos'), '--json', str(tmp_path / 'out.json')])
+    monkeypatch.setattr(
+        sys,
+        'argv',
+        [
+            'benchmark.py',
+            'augment',
+            'pipeline',
+            '--repeats',
+            '1',
+            '--clips',
+            '2',
+            '--videos',
+            str(tmp_path / 'videos'),
+            '--json',
+            str(tmp_path / 'out.json'),
+        ],
+    )
     assert benchmark.main() == 0
     assert '[augment]' in capsys.readouterr().out
     found = json.loads((tmp_path / 'out.json').read_text())['sections']

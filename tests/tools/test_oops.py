@@ -17,7 +17,7 @@ from mmssl_video.datasets.demo_videos import make_demo_videos
 from mmssl_video.datasets.transforms import DecodeFrames, VideoInit
 from mmssl_video.evaluation import wilson_interval
 
-OOPS = '''
+OOPS = """
 _base_ = {base!r}
 _window = dict(type='SampleFailureWindow', num_frames=8, stride=2, num_blocks=4)
 _steps = [
@@ -44,7 +44,7 @@ model = dict(num_blocks=4)
 train_cfg = dict(max_epochs=2)
 unintentional = dict(dataset='tiny set')
 del _window, _steps, _train, _val
-'''
+"""
 
 
 @pytest.fixture(scope='module')
@@ -53,25 +53,47 @@ def oops(tmp_path_factory):
     root = tmp_path_factory.mktemp('oops')
     data = root / 'data'
     # 2 classes of 5 videos: 3 of each for testing, of 40 frames, so that a process gets one more
-    make_demo_videos(data, classes=2, per_class=5, size=(32, 48), frames=40, fps=10,
-                     test_share=0.6, failures=True)
+    make_demo_videos(
+        data,
+        classes=2,
+        per_class=5,
+        size=(32, 48),
+        frames=40,
+        fps=10,
+        test_share=0.6,
+        failures=True,
+    )
     lines = (data / 'test.txt').read_text().splitlines(keepends=True)
     (data / 'test.txt').write_text(''.join(lines[:5]))  # an odd number
     pretraining = root / 'tiny.py'
-    pretraining.write_text(CONFIG.format(
-        base=str(REPO / 'configs' / '_base_' / 'default_runtime.py'), batch_size=2,
-        train_list=str(data / 'train.txt'), val_list=str(data / 'test.txt'),
-        folder=str(data / 'videos')).replace("'VideoListDataset'", "'OopsDataset'").replace(
-        'stride=1', 'stride=2'))
+    pretraining.write_text(
+        CONFIG.format(
+            base=str(REPO / 'configs' / '_base_' / 'default_runtime.py'),
+            batch_size=2,
+            train_list=str(data / 'train.txt'),
+            val_list=str(data / 'test.txt'),
+            folder=str(data / 'videos'),
+        )
+        .replace("'VideoListDataset'", "'OopsDataset'")
+        .replace('stride=1', 'stride=2')
+    )
     config = root / 'oops.py'
-    config.write_text(OOPS.format(base=str(REPO / 'configs' / 'oops_linear_demo.py'),
-                                  folder=data))
+    config.write_text(OOPS.format(base=str(REPO / 'configs' / 'oops_linear_demo.py'), folder=data))
     stages = [
-        [pretraining, '--work-dir', root / 'pre', '--cfg-options', 'train_cfg.max_epochs=1',
-         'model.neck.bidirectional=True'],
-        [config, '--work-dir', root / 'linear', '--pretrained', root / 'pre/epoch_1.pth']]
-    codes = run_stages([dict(args=[str(word) for word in args], env={}, log=str(root / 'log'))
-                        for args in stages], cwd=root)
+        [
+            pretraining,
+            '--work-dir',
+            root / 'pre',
+            '--cfg-options',
+            'train_cfg.max_epochs=1',
+            'model.neck.bidirectional=True',
+        ],
+        [config, '--work-dir', root / 'linear', '--pretrained', root / 'pre/epoch_1.pth'],
+    ]
+    codes = run_stages(
+        [dict(args=[str(word) for word in args], env={}, log=str(root / 'log')) for args in stages],
+        cwd=root,
+    )
     assert codes == [0, 0], (root / 'log').read_text()[-3000:]
     return root
 
@@ -86,21 +108,47 @@ def test_linear_probe_leaves_the_pretrained_weights_as_they_are(oops):
 def test_testing_in_one_and_two_processes_gives_the_same_records(oops):
     checkpoint = oops / 'linear' / 'epoch_2.pth'
     dump = oops / 'scores.npz'
-    one = run(sys.executable, REPO / 'tools' / 'test.py', oops / 'oops.py', checkpoint, '--out',
-              oops / 'one.json', '--dump', dump, cwd=oops)
+    one = run(
+        sys.executable,
+        REPO / 'tools' / 'test.py',
+        oops / 'oops.py',
+        checkpoint,
+        '--out',
+        oops / 'one.json',
+        '--dump',
+        dump,
+        cwd=oops,
+    )
     assert one.returncode == 0, one.stdout[-3000:]
-    two = run(REPO / 'tools' / 'dist_test.sh', oops / 'oops.py', checkpoint, 2, '--out',
-              oops / 'two.json', cwd=oops)
+    two = run(
+        REPO / 'tools' / 'dist_test.sh',
+        oops / 'oops.py',
+        checkpoint,
+        2,
+        '--out',
+        oops / 'two.json',
+        cwd=oops,
+    )
     assert two.returncode == 0, two.stdout[-3000:]
     records, again = (json.loads((oops / f'{name}.json').read_text()) for name in ('one', 'two'))
-    assert [r['subject'] for r in records] == ['majority class', 'middle of the video',
-                                               'epoch_2.pth']
+    assert [r['subject'] for r in records] == [
+        'majority class',
+        'middle of the video',
+        'epoch_2.pth',
+    ]
     assert [r['metrics'] for r in records] == [r['metrics'] for r in again]
     record = records[-1]
     assert record['protocol'] == 'oops/linear' and record['dataset'] == 'tiny set'
     assert record['options']['pretrained'].endswith('pre/epoch_1.pth')
-    assert set(record['metrics']) == {'top1', 'mean_class', 'intentional', 'transitioning',
-                                      'unintentional', 'within_1s', 'within_0.25s'}
+    assert set(record['metrics']) == {
+        'top1',
+        'mean_class',
+        'intentional',
+        'transitioning',
+        'unintentional',
+        'within_1s',
+        'within_0.25s',
+    }
     # 40 frames are 10 units of 4; the first of each video has no past
     # and units of a video are not independent: intervals count the videos that have such a unit
     assert record['num_queries'] == 5
@@ -116,13 +164,13 @@ def test_testing_in_one_and_two_processes_gives_the_same_records(oops):
     for name, metric in record['metrics'].items():
         low, high = wilson_interval(metric['value'] / 100, queries[name])
         assert (metric['low'], metric['high']) == pytest.approx((100 * low, 100 * high))
-    for word in ('sliding windows of 8 frames at stride 2', 'chance', 'transitioning',
-                 '5 queries'):
+    for word in ('sliding windows of 8 frames at stride 2', 'chance', 'transitioning', '5 queries'):
         assert word in one.stdout
     with np.load(dump) as file:
         assert file['probabilities'].shape == (45, 3)
         assert 100 * np.mean(file['probabilities'].argmax(1) == file['labels']) == pytest.approx(
-            record['metrics']['top1']['value'])
+            record['metrics']['top1']['value']
+        )
 
 
 def test_the_switch_for_baselines(oops):
@@ -141,9 +189,19 @@ def test_it_says_that_it_needs_a_pretrained_encoder(oops):
 @pytest.fixture(scope='module')
 def surprised(oops):
     """Folder that the surprise tool wrote of the test list."""
-    surprise.main([str(word) for word in (
-        oops / 'pre/epoch_1.pth', oops / 'data/test.txt', '--out', oops / 's1',
-        '--num-workers', 0)])
+    surprise.main(
+        [
+            str(word)
+            for word in (
+                oops / 'pre/epoch_1.pth',
+                oops / 'data/test.txt',
+                '--out',
+                oops / 's1',
+                '--num-workers',
+                0,
+            )
+        ]
+    )
     return oops / 's1'
 
 
@@ -153,15 +211,18 @@ def test_surprise_writes_records_curves_and_a_figure(oops, surprised):
     record = records[-1]
     assert record['protocol'] == 'surprise/peak' and record['num_queries'] == 5
     assert record['options'] == {'thresholds': [1.0, 0.25], 'min_observed': 2}
-    assert len(record['warnings']) == (record['metrics']['within_1s']['low'] <= max(
-        r['metrics']['within_1s']['value'] for r in records[:2]))
+    assert len(record['warnings']) == (
+        record['metrics']['within_1s']['low']
+        <= max(r['metrics']['within_1s']['value'] for r in records[:2])
+    )
     assert 25 < record['chance']['within_1s'] <= 50  # of 4 seconds
     with np.load(surprised / 'curves.npz') as file:
         assert file['counts'].tolist() == [10] * 5
         assert np.isnan(file['surprise'].reshape(5, 10)).tolist() == [[True] * 2 + [False] * 8] * 5
-        np.testing.assert_allclose(file['failure'], [
-            float(line.split()[1]) for line in
-            (oops / 'data/test.txt').read_text().splitlines()])
+        np.testing.assert_allclose(
+            file['failure'],
+            [float(line.split()[1]) for line in (oops / 'data/test.txt').read_text().splitlines()],
+        )
     assert (surprised / 'curves.png').stat().st_size > 5000
 
 
@@ -170,13 +231,15 @@ def surprise_config(oops):
     path.write_text(
         f'_base_ = {str(REPO / "configs" / "oops_surprise_demo.py")!r}\n'
         f'surprise = dict(num_workers=0, videos=dict(ann_file={str(oops / "data/test.txt")!r},\n'
-        f'    data_prefix=dict(video={str(oops / "data/videos")!r})))\n')
+        f'    data_prefix=dict(video={str(oops / "data/videos")!r})))\n'
+    )
     return path
 
 
 def assert_same_surprise(first, second):
-    records, again = (json.loads((folder / 'results.json').read_text())
-                      for folder in (first, second))
+    records, again = (
+        json.loads((folder / 'results.json').read_text()) for folder in (first, second)
+    )
     assert [r['metrics'] for r in records] == [r['metrics'] for r in again]
     with np.load(first / 'curves.npz') as one, np.load(second / 'curves.npz') as other:
         assert one['names'].tolist() == other['names'].tolist()
@@ -184,8 +247,12 @@ def assert_same_surprise(first, second):
 
 
 def test_surprise_by_the_test_tool_and_a_config(oops, surprised, capsys):
-    testing.main([str(word) for word in (
-        surprise_config(oops), oops / 'pre/epoch_1.pth', '--work-dir', oops / 's2')])
+    testing.main(
+        [
+            str(word)
+            for word in (surprise_config(oops), oops / 'pre/epoch_1.pth', '--work-dir', oops / 's2')
+        ]
+    )
     text, progress = capsys.readouterr()
     assert 'surprise of videos: 5/5' in progress
     for word in ('demo videos with failures', 'within_0.25s', 'motion peak', 'chance', '5 queries'):
@@ -195,8 +262,15 @@ def test_surprise_by_the_test_tool_and_a_config(oops, surprised, capsys):
 
 @pytest.mark.slow
 def test_surprise_in_two_processes_is_the_same(oops, surprised):
-    two = run(REPO / 'tools' / 'dist_test.sh', surprise_config(oops), oops / 'pre/epoch_1.pth', 2,
-              '--work-dir', oops / 's3', cwd=oops)
+    two = run(
+        REPO / 'tools' / 'dist_test.sh',
+        surprise_config(oops),
+        oops / 'pre/epoch_1.pth',
+        2,
+        '--work-dir',
+        oops / 's3',
+        cwd=oops,
+    )
     assert two.returncode == 0, two.stdout[-3000:]
     assert_same_surprise(surprised, oops / 's3')
 
@@ -213,13 +287,14 @@ def test_surprise_from_python_equals_a_slow_reference(oops):
     model.set_pred_steps(1)
     opened = VideoInit()(dict(filename=str(path)))
     opened['frame_inds'] = np.arange(40)
-    frames = np.stack([mmcv.imrescale(image, (np.inf, 32))[:, 8:40] for image in
-                       DecodeFrames()(opened)['imgs']])
+    frames = np.stack(
+        [mmcv.imrescale(image, (np.inf, 32))[:, 8:40] for image in DecodeFrames()(opened)['imgs']]
+    )
     blocks = torch.as_tensor(frames).permute(0, 3, 1, 2)
     found = {unit: [] for unit in range(10)}
     starts = [*range(0, 26, 4), 25]
     for start in starts:
-        window = blocks[start:start + 16:2].unflatten(0, (4, 2)).transpose(1, 2)
+        window = blocks[start : start + 16 : 2].unflatten(0, (4, 2)).transpose(1, 2)
         data = model.data_preprocessor(dict(inputs=[window], data_samples=None))['inputs']
         with torch.no_grad():
             features = model.encode(data)
@@ -229,18 +304,24 @@ def test_surprise_from_python_equals_a_slow_reference(oops):
                 for frame in range(start + 4 * block, min(start + 4 * block + 4, 40)):
                     found[frame // 4].append(float(value))
     assert not found[0] and np.isnan(curve.surprise[0])
-    np.testing.assert_allclose(curve.surprise[1:], [np.mean(found[u]) for u in range(1, 10)],
-                               atol=1e-4)
+    np.testing.assert_allclose(
+        curve.surprise[1:], [np.mean(found[u]) for u in range(1, 10)], atol=1e-4
+    )
 
 
-@pytest.mark.parametrize('arguments, words', [
-    (['missing.pth', 'data/test.txt'], 'missing.pth'),
-    (['pre/epoch_1.pth', 'nothing'], 'give a list, a video file or a folder'),
-    (['pre/epoch_1.pth', 'data/test.txt', '--min-observed', '4'], 'min_observed=4 must be'),
-    (['random', 'data/test.txt'], '--encoder-config'),
-    (['random', 'data/test.txt', '--encoder-config', str(REPO / 'configs/byol_demo.py')],
-     'surprise needs'),
-])
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (['missing.pth', 'data/test.txt'], 'missing.pth'),
+        (['pre/epoch_1.pth', 'nothing'], 'give a list, a video file or a folder'),
+        (['pre/epoch_1.pth', 'data/test.txt', '--min-observed', '4'], 'min_observed=4 must be'),
+        (['random', 'data/test.txt'], '--encoder-config'),
+        (
+            ['random', 'data/test.txt', '--encoder-config', str(REPO / 'configs/byol_demo.py')],
+            'surprise needs',
+        ),
+    ],
+)
 def test_errors_of_surprise_in_one_sentence(oops, arguments, words):
     arguments = [str(oops / word) if (oops / word).exists() else word for word in arguments]
     with pytest.raises((ValueError, FileNotFoundError)) as error:

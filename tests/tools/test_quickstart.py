@@ -26,8 +26,10 @@ def quickstart(*arguments, cwd):
 @pytest.mark.slow
 def test_folder_with_classes(tmp_path):
     """Pre-trains, probes and reports; the same command again trains nothing."""
-    make_videos(tmp_path / 'mine', [f'{kind}/day {i}/{i}.mp4' for kind in ('jump', 'wave')
-                                    for i in range(6)])
+    make_videos(
+        tmp_path / 'mine',
+        [f'{kind}/day {i}/{i}.mp4' for kind in ('jump', 'wave') for i in range(6)],
+    )
     (tmp_path / 'mine' / 'wave' / 'notes.txt').write_text('no video')
     done = quickstart('--videos', 'mine', '--epochs', '2', cwd=tmp_path)
     assert done.returncode == 0, done.stdout
@@ -36,10 +38,19 @@ def test_folder_with_classes(tmp_path):
     out = tmp_path / 'work_dirs' / 'quickstart_mine'
     report = json.loads((out / 'report.json').read_text())
     subjects = {record['subject'] for record in report['probes']}
-    assert {'pre-trained', 'random', 'random, BN calibrated', 'first frame',
-            'motion map'} <= subjects
+    assert {
+        'pre-trained',
+        'random',
+        'random, BN calibrated',
+        'first frame',
+        'motion map',
+    } <= subjects
     assert {record['protocol'] for record in report['probes']} == {
-        'linear/cached', 'knn/cosine', 'knn/weighted', 'retrieval/context-mean-cosine'}
+        'linear/cached',
+        'knn/cosine',
+        'knn/weighted',
+        'retrieval/context-mean-cosine',
+    }
     trained, untrained = report['self_supervised']
     assert trained['checkpoint'].endswith('epoch_2.pth') and untrained['subject'] == 'random'
     assert 'knows only the clip' in (out / 'report.txt').read_text()
@@ -60,14 +71,18 @@ def test_folder_without_classes_gives_features(tmp_path):
     with np.load(tmp_path / 'here' / 'features.npz') as saved:
         assert saved['features'].shape == (6, 512) and np.isfinite(saved['features']).all()
         assert sorted(name.split('/')[-1] for name in saved['names']) == [
-            f'{i}.mp4' for i in range(6)]
+            f'{i}.mp4' for i in range(6)
+        ]
 
 
-@pytest.mark.parametrize('make, word', [
-    (lambda folder: None, 'is no folder'),
-    (lambda folder: folder.mkdir(), 'holds no videos'),
-    (lambda folder: make_videos(folder, ['a.mp4', 'b.mp4'], 2), 'too few'),
-])
+@pytest.mark.parametrize(
+    'make, word',
+    [
+        (lambda folder: None, 'is no folder'),
+        (lambda folder: folder.mkdir(), 'holds no videos'),
+        (lambda folder: make_videos(folder, ['a.mp4', 'b.mp4'], 2), 'too few'),
+    ],
+)
 def test_useless_folders_are_named_at_once(tmp_path, make, word):
     make(tmp_path / 'mine')
     done = quickstart('--videos', 'mine', cwd=tmp_path)

@@ -30,9 +30,19 @@ def test_defaults(config_of):
 
 
 def test_options(config_of):
-    taken = config_of('--work-dir', 'x', '--seed', '7', '--deterministic', '--resume',
-                      '--launcher', 'slurm', '--cfg-options', 'model.pred_steps=1',
-                      'train_dataloader.dataset.pipeline.1.stride=2')
+    taken = config_of(
+        '--work-dir',
+        'x',
+        '--seed',
+        '7',
+        '--deterministic',
+        '--resume',
+        '--launcher',
+        'slurm',
+        '--cfg-options',
+        'model.pred_steps=1',
+        'train_dataloader.dataset.pipeline.1.stride=2',
+    )
     cfg = taken['cfg']
     assert cfg.work_dir == 'x' and cfg.randomness == dict(seed=7, deterministic=True)
     assert cfg.model.pred_steps == 1
@@ -44,8 +54,11 @@ def test_options(config_of):
 def test_options_may_be_dicts(config_of):
     """mmengine's own reader recurses without end on them; the schedule's head shows this one."""
     schedule = dict(type='MultiStepLR', milestones=[300], gamma=0.1)
-    cfg = config_of('--cfg-options', "param_scheduler=[dict(type='MultiStepLR', milestones=[300], "
-                    "gamma=0.1)]", 'model.backbone.depth=34')['cfg']
+    cfg = config_of(
+        '--cfg-options',
+        "param_scheduler=[dict(type='MultiStepLR', milestones=[300], gamma=0.1)]",
+        'model.backbone.depth=34',
+    )['cfg']
     assert cfg.param_scheduler == [schedule]
     assert cfg.model.backbone.depth == 34
 
@@ -53,15 +66,21 @@ def test_options_may_be_dicts(config_of):
 def test_options_for_a_copied_pipeline_are_pointed_out(config_of, capsys):
     config_of('--cfg-options', 'val_pipeline.1.stride=2', 'train_dataloader.num_workers=0')
     printed = ''.join(capsys.readouterr()).strip()
-    assert printed.endswith('--cfg-options val_pipeline.1.stride changes nothing: the data loaders '
-                            'hold copies of val_pipeline; set '
-                            'val_dataloader.dataset.pipeline.1.stride')
+    assert printed.endswith(
+        '--cfg-options val_pipeline.1.stride changes nothing: the data loaders '
+        'hold copies of val_pipeline; set '
+        'val_dataloader.dataset.pipeline.1.stride'
+    )
     assert '\n' not in printed
 
 
 def test_options_of_nested_dicts_and_lists(config_of):
-    cfg = config_of('--cfg-options', "model.backbone=dict(_delete_=True,type='A')", 'new.key=1',
-                    "train_dataloader.dataset.pipeline.1=dict(stride=5)")['cfg']
+    cfg = config_of(
+        '--cfg-options',
+        "model.backbone=dict(_delete_=True,type='A')",
+        'new.key=1',
+        'train_dataloader.dataset.pipeline.1=dict(stride=5)',
+    )['cfg']
     assert cfg.model.backbone == dict(type='A') and cfg.new.key == 1
     assert cfg.train_dataloader.dataset.pipeline[1].stride == 5
     assert cfg.train_dataloader.dataset.pipeline[1].type == 'SampleWindow'
@@ -74,12 +93,14 @@ def test_seeds_are_whole_numbers(config_of, number, capsys):
     assert f'must be a whole number from 0 to 4294967295, not {number!r}' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('has_gpu', 'kind'), [(True, 'AmpOptimWrapper'),
-                                               (False, 'CPUAmpOptimWrapper')])
+@pytest.mark.parametrize(
+    ('has_gpu', 'kind'), [(True, 'AmpOptimWrapper'), (False, 'CPUAmpOptimWrapper')]
+)
 def test_amp(config_of, monkeypatch, has_gpu, kind):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_gpu)
     wrapper = config_of('--amp', '--cfg-options', 'optim_wrapper.clip_grad.max_norm=1')[
-        'cfg'].optim_wrapper
+        'cfg'
+    ].optim_wrapper
     assert wrapper.type == kind and wrapper.clip_grad == dict(max_norm=1)
     assert wrapper.get('loss_scale') == ('dynamic' if has_gpu else None)
 
@@ -93,8 +114,13 @@ def test_tensorboard_is_left_out_where_it_is_missing(monkeypatch):
     backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
     real = importlib.util.find_spec
     for missing in (False, True):
-        monkeypatch.setattr(importlib.util, 'find_spec', lambda name, missing=missing: None if (
-            missing and name == 'tensorboard') else real(name) or object())
+        monkeypatch.setattr(
+            importlib.util,
+            'find_spec',
+            lambda name, missing=missing: (
+                None if (missing and name == 'tensorboard') else real(name) or object()
+            ),
+        )
         cfg = Config(dict(visualizer=dict(vis_backends=backends)))
         train_api._drop_missing_tensorboard(cfg)
         assert len(cfg.visualizer.vis_backends) == (1 if missing else 2)

@@ -21,8 +21,9 @@ OPENCV = ('opencv-python', 'opencv-contrib-python')  # share their files, so the
 def read_pins() -> list[tuple[str, str, str]]:
     """``(name, version, marker)`` of each line."""
     lines = (line.split('#')[0].strip() for line in PINS.read_text().splitlines())
-    return [re.fullmatch(r'([\w.-]+)==([^;\s]+)\s*;?\s*(.*)', line).groups()
-            for line in lines if line]
+    return [
+        re.fullmatch(r'([\w.-]+)==([^;\s]+)\s*;?\s*(.*)', line).groups() for line in lines if line
+    ]
 
 
 def installed_version(name: str) -> str | None:
@@ -61,7 +62,12 @@ def constraints() -> list[str]:
 
 if __name__ == '__main__':
     if '--torch' in sys.argv[1:]:
-        print(next(f'torch=={version}' for name, version, marker in read_pins()
-                   if name == 'torch' and applies(marker)))
+        print(
+            next(
+                f'torch=={version}'
+                for name, version, marker in read_pins()
+                if name == 'torch' and applies(marker)
+            )
+        )
     else:
         print('\n'.join(constraints()))

@@ -26,8 +26,11 @@ def launch(argv: list[str]) -> int:
             rank, failure = error.get_first_failure()
             said = sorted(Path(folder).iterdir(), key=lambda path: path.stat().st_mtime_ns)
             if failure.exitcode < 0:  # killed by a signal, so it could not say why
-                print(f'error: process {rank} was ended by signal {-failure.exitcode}'
-                      + (' (out of memory?)' if failure.exitcode == -9 else ''), file=sys.stderr)
+                print(
+                    f'error: process {rank} was ended by signal {-failure.exitcode}'
+                    + (' (out of memory?)' if failure.exitcode == -9 else ''),
+                    file=sys.stderr,
+                )
                 return 128 - failure.exitcode
             if said:
                 print(f'error: {said[0].read_text()}', file=sys.stderr)

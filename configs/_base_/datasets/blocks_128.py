@@ -14,8 +14,14 @@ train_pipeline = [
     dict(type='Resize', scale=(128, 128), keep_ratio=False),
     dict(type='Flip', flip_ratio=0.5),
     dict(type='VideoRandomGray', p=0.25, mode='channel', consistent='frame'),
-    dict(type='VideoColorJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.25,
-         consistent='frame'),
+    dict(
+        type='VideoColorJitter',
+        brightness=0.5,
+        contrast=0.5,
+        saturation=0.5,
+        hue=0.25,
+        consistent='frame',
+    ),
     *_pack,
 ]
 val_pipeline = [
@@ -36,13 +42,14 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='VideoListDataset', pipeline=train_pipeline))
+    dataset=dict(type='VideoListDataset', pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=16,
     num_workers=8,
     persistent_workers=True,
     # Lists are sorted by class; a batch of one class would be harder to tell apart.
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='VideoListDataset', pipeline=val_pipeline, test_mode=True, on_error='skip'))
+    dataset=dict(type='VideoListDataset', pipeline=val_pipeline, test_mode=True, on_error='skip'),
+)
 val_evaluator = dict(type='SSLMetric')

@@ -2,18 +2,30 @@
 _base_ = 'labelled_blocks_128.py'
 
 _size = {(224, 224): (64, 64), (-1, 256): (-1, 72)}
-train_pipeline, val_pipeline, test_pipeline = ([
-    dict(step, scale=_size[step['scale']]) if step.get('scale') in _size else
-    dict(step, crop_size=64) if 'crop_size' in step else step
-    for step in pipeline if step.get('scale') != (128, 128)]
-    for pipeline in (_base_.train_pipeline, _base_.val_pipeline, _base_.test_pipeline))
+train_pipeline, val_pipeline, test_pipeline = (
+    [
+        dict(step, scale=_size[step['scale']])
+        if step.get('scale') in _size
+        else dict(step, crop_size=64)
+        if 'crop_size' in step
+        else step
+        for step in pipeline
+        if step.get('scale') != (128, 128)
+    ]
+    for pipeline in (_base_.train_pipeline, _base_.val_pipeline, _base_.test_pipeline)
+)
 del _size
 
 _data = dict(data_prefix=dict(video='data/demo/videos'), classes='data/demo/classes.txt')
-train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(
-    ann_file='data/demo/train.txt', pipeline=train_pipeline, **_data))
-val_dataloader = dict(num_workers=1, dataset=dict(
-    ann_file='data/demo/test.txt', pipeline=val_pipeline, **_data))
-test_dataloader = dict(num_workers=1, dataset=dict(
-    ann_file='data/demo/test.txt', pipeline=test_pipeline, **_data))
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    dataset=dict(ann_file='data/demo/train.txt', pipeline=train_pipeline, **_data),
+)
+val_dataloader = dict(
+    num_workers=1, dataset=dict(ann_file='data/demo/test.txt', pipeline=val_pipeline, **_data)
+)
+test_dataloader = dict(
+    num_workers=1, dataset=dict(ann_file='data/demo/test.txt', pipeline=test_pipeline, **_data)
+)
 del _data

@@ -16,14 +16,28 @@ train_pipeline = [
     dict(type='Resize', scale=(224, 224), keep_ratio=False),
     dict(type='Resize', scale=(128, 128), keep_ratio=False),
     dict(type='VideoFlip', flip_ratio=0.5),
-    dict(type='VideoColorJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.25, p=0.3,
-         consistent='clip'),
+    dict(
+        type='VideoColorJitter',
+        brightness=0.5,
+        contrast=0.5,
+        saturation=0.5,
+        hue=0.25,
+        p=0.3,
+        consistent='clip',
+    ),
     *_pack,
 ]
 test_pipeline = [
     dict(type='VideoInit'),
-    dict(type='SampleWindow', num_frames=40, stride=3, mode='sliding', overlap=0.5,
-         max_windows=64, short='loop'),
+    dict(
+        type='SampleWindow',
+        num_frames=40,
+        stride=3,
+        mode='sliding',
+        overlap=0.5,
+        max_windows=64,
+        short='loop',
+    ),
     dict(type='DecodeFrames'),
     dict(type='Resize', scale=(-1, 256)),
     dict(type='MultiCrop', crop_size=224, crops='five', flip=True),
@@ -33,8 +47,12 @@ test_pipeline = [
 # Between epochs: the centre of the video.
 val_pipeline = [
     dict(type='SampleWindow', num_frames=40, stride=3, mode='center', short='loop')
-    if step['type'] == 'SampleWindow' else dict(step, crops='center', flip=False)
-    if step['type'] == 'MultiCrop' else step for step in test_pipeline]
+    if step['type'] == 'SampleWindow'
+    else dict(step, crops='center', flip=False)
+    if step['type'] == 'MultiCrop'
+    else step
+    for step in test_pipeline
+]
 del _pack
 
 # A dataset adds its lists, folders and class names.
@@ -44,20 +62,21 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='VideoListDataset', pipeline=train_pipeline))
+    dataset=dict(type='VideoListDataset', pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=16,
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='VideoListDataset', pipeline=val_pipeline, test_mode=True, on_error='skip'))
+    dataset=dict(type='VideoListDataset', pipeline=val_pipeline, test_mode=True, on_error='skip'),
+)
 test_dataloader = dict(
     batch_size=1,
     num_workers=8,
     sampler=dict(type='DefaultSampler', shuffle=False),
     # A bad video is left out of the figures and named in the record.
-    dataset=dict(
-        type='VideoListDataset', pipeline=test_pipeline, test_mode=True, on_error='skip'))
+    dataset=dict(type='VideoListDataset', pipeline=test_pipeline, test_mode=True, on_error='skip'),
+)
 val_evaluator = dict(type='ClassificationMetric')
 test_evaluator = dict(type='ClassificationMetric')

@@ -15,8 +15,9 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='VideoInit'),
-    dict(type='SampleWindow', num_frames=16, stride=4, mode='uniform', num_windows=10,
-         short='loop'),
+    dict(
+        type='SampleWindow', num_frames=16, stride=4, mode='uniform', num_windows=10, short='loop'
+    ),
     dict(type='DecodeFrames'),
     dict(type='Resize', scale=(-1, 128)),
     dict(type='MultiCrop', crop_size=128, crops='three'),
@@ -25,8 +26,12 @@ test_pipeline = [
 # Between epochs: the centre of the video.
 val_pipeline = [
     dict(type='SampleWindow', num_frames=16, stride=4, mode='center', short='loop')
-    if step['type'] == 'SampleWindow' else dict(step, crops='center')
-    if step['type'] == 'MultiCrop' else step for step in test_pipeline]
+    if step['type'] == 'SampleWindow'
+    else dict(step, crops='center')
+    if step['type'] == 'MultiCrop'
+    else step
+    for step in test_pipeline
+]
 del _pack
 
 # A dataset adds its lists, folders and class names.
@@ -36,20 +41,21 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='VideoListDataset', pipeline=train_pipeline))
+    dataset=dict(type='VideoListDataset', pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=16,
     num_workers=8,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='VideoListDataset', pipeline=val_pipeline, test_mode=True, on_error='skip'))
+    dataset=dict(type='VideoListDataset', pipeline=val_pipeline, test_mode=True, on_error='skip'),
+)
 test_dataloader = dict(
     batch_size=1,
     num_workers=8,
     sampler=dict(type='DefaultSampler', shuffle=False),
     # A bad video is left out of the figures and named in the record.
-    dataset=dict(
-        type='VideoListDataset', pipeline=test_pipeline, test_mode=True, on_error='skip'))
+    dataset=dict(type='VideoListDataset', pipeline=test_pipeline, test_mode=True, on_error='skip'),
+)
 val_evaluator = dict(type='ClassificationMetric')
 test_evaluator = dict(type='ClassificationMetric')

@@ -5,16 +5,34 @@ _base_ = 'oops_128.py'
 _size = {(224, 224): (64, 64), (-1, 256): (-1, 72)}
 train_pipeline = [
     dict(step, scale=_size[step['scale']]) if step.get('scale') in _size else step
-    for step in _base_.train_pipeline if step.get('scale') != (128, 128)]
+    for step in _base_.train_pipeline
+    if step.get('scale') != (128, 128)
+]
 val_pipeline = [
-    dict(step, scale=_size[step['scale']]) if step.get('scale') in _size else
-    dict(step, crop_size=64) if 'crop_size' in step else step
-    for step in _base_.val_pipeline if step.get('scale') != (128, 128)]
+    dict(step, scale=_size[step['scale']])
+    if step.get('scale') in _size
+    else dict(step, crop_size=64)
+    if 'crop_size' in step
+    else step
+    for step in _base_.val_pipeline
+    if step.get('scale') != (128, 128)
+]
 del _size
-train_dataloader = dict(batch_size=8, num_workers=1, dataset=dict(
-    ann_file='data/demo_failures/train.txt',
-    data_prefix=dict(video='data/demo_failures/videos'), pipeline=train_pipeline))
-val_dataloader = dict(num_workers=1, dataset=dict(
-    ann_file='data/demo_failures/test.txt',
-    data_prefix=dict(video='data/demo_failures/videos'), pipeline=val_pipeline))
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=1,
+    dataset=dict(
+        ann_file='data/demo_failures/train.txt',
+        data_prefix=dict(video='data/demo_failures/videos'),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(
+        ann_file='data/demo_failures/test.txt',
+        data_prefix=dict(video='data/demo_failures/videos'),
+        pipeline=val_pipeline,
+    ),
+)
 test_dataloader = val_dataloader

@@ -5,8 +5,17 @@ _data = dict(type='VideoListDataset', test_mode=True)
 _loader = dict(batch_size=8, num_workers=2)
 evaluation = dict(
     dataset='demo videos',
-    gallery=dict(_loader, dataset=dict(
-        _data, ann_file='data/demo/train.txt', data_prefix=dict(video='data/demo/videos'))),
-    query=dict(_loader, dataset=dict(
-        _data, ann_file='data/demo/test.txt', data_prefix=dict(video='data/demo/videos'))))
+    gallery=dict(
+        _loader,
+        dataset=dict(
+            _data, ann_file='data/demo/train.txt', data_prefix=dict(video='data/demo/videos')
+        ),
+    ),
+    query=dict(
+        _loader,
+        dataset=dict(
+            _data, ann_file='data/demo/test.txt', data_prefix=dict(video='data/demo/videos')
+        ),
+    ),
+)
 del _data, _loader

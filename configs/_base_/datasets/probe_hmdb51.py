@@ -6,10 +6,21 @@ _data = dict(type='VideoListDataset', test_mode=True, classes='data/hmdb51/class
 _loader = dict(batch_size=8, num_workers=8)
 evaluation = dict(
     dataset='HMDB51',
-    gallery=dict(_loader, dataset=dict(
-        _data, ann_file='data/hmdb51/train_split1.txt',
-        data_prefix=dict(video='data/hmdb51/videos'))),
-    query=dict(_loader, dataset=dict(
-        _data, ann_file='data/hmdb51/test_split1.txt',
-        data_prefix=dict(video='data/hmdb51/videos'))))
+    gallery=dict(
+        _loader,
+        dataset=dict(
+            _data,
+            ann_file='data/hmdb51/train_split1.txt',
+            data_prefix=dict(video='data/hmdb51/videos'),
+        ),
+    ),
+    query=dict(
+        _loader,
+        dataset=dict(
+            _data,
+            ann_file='data/hmdb51/test_split1.txt',
+            data_prefix=dict(video='data/hmdb51/videos'),
+        ),
+    ),
+)
 del _data, _loader

@@ -5,10 +5,21 @@ _data = dict(type='VideoListDataset', test_mode=True, classes='data/kinetics400/
 _loader = dict(batch_size=8, num_workers=8)
 evaluation = dict(
     dataset='Kinetics-400',
-    gallery=dict(_loader, dataset=dict(
-        _data, ann_file='data/kinetics400/train.txt',
-        data_prefix=dict(video='data/kinetics400/videos_train'))),
-    query=dict(_loader, dataset=dict(
-        _data, ann_file='data/kinetics400/val.txt',
-        data_prefix=dict(video='data/kinetics400/videos_val'))))
+    gallery=dict(
+        _loader,
+        dataset=dict(
+            _data,
+            ann_file='data/kinetics400/train.txt',
+            data_prefix=dict(video='data/kinetics400/videos_train'),
+        ),
+    ),
+    query=dict(
+        _loader,
+        dataset=dict(
+            _data,
+            ann_file='data/kinetics400/val.txt',
+            data_prefix=dict(video='data/kinetics400/videos_val'),
+        ),
+    ),
+)
 del _data, _loader

@@ -6,10 +6,21 @@ _data = dict(type='VideoListDataset', test_mode=True, classes='data/ucf101/class
 _loader = dict(batch_size=8, num_workers=8)
 evaluation = dict(
     dataset='UCF101',
-    gallery=dict(_loader, dataset=dict(
-        _data, ann_file='data/ucf101/train_split1.txt',
-        data_prefix=dict(video='data/ucf101/videos'))),
-    query=dict(_loader, dataset=dict(
-        _data, ann_file='data/ucf101/test_split1.txt',
-        data_prefix=dict(video='data/ucf101/videos'))))
+    gallery=dict(
+        _loader,
+        dataset=dict(
+            _data,
+            ann_file='data/ucf101/train_split1.txt',
+            data_prefix=dict(video='data/ucf101/videos'),
+        ),
+    ),
+    query=dict(
+        _loader,
+        dataset=dict(
+            _data,
+            ann_file='data/ucf101/test_split1.txt',
+            data_prefix=dict(video='data/ucf101/videos'),
+        ),
+    ),
+)
 del _data, _loader

@@ -7,5 +7,6 @@ evaluation = dict(
     dataset='UT-Interaction',
     gallery=dict(dataset=dict(_data, ann_file='data/ut_interaction/folds/fold0_train.txt')),
     query=dict(dataset=dict(_data, ann_file='data/ut_interaction/folds/fold0_test.txt')),
-    views=dict(stride=2))
+    views=dict(stride=2),
+)
 del _data

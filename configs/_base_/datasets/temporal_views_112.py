@@ -2,8 +2,10 @@
 # frames at 112 x 112 (SSTL sections 3.1, 4.2). Crop, flip and colours are one draw for a view.
 _pack = [
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs', meta_keys=(
-        'img_shape', 'sample_idx', 'temporal_position', 'playback_rate')),
+    dict(
+        type='PackActionInputs',
+        meta_keys=('img_shape', 'sample_idx', 'temporal_position', 'playback_rate'),
+    ),
 ]
 train_pipeline = [
     dict(type='VideoInit'),
@@ -13,15 +15,27 @@ train_pipeline = [
     dict(type='TemporalRandomDropout', num_dropped=4),
     dict(type='TemporalRandomCrop', num_frames=16),
     dict(type='DecodeFrames'),
-    dict(type='PerClip', transforms=[
-        dict(type='RandomResizedCrop', area_range=(0.2, 1.0), aspect_ratio_range=(3 / 4, 4 / 3)),
-        dict(type='Resize', scale=(112, 112), keep_ratio=False),
-        dict(type='VideoFlip', flip_ratio=0.5),
-        dict(type='VideoColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.8,
-             consistent='clip'),
-        dict(type='VideoRandomGray', p=0.2, consistent='clip'),
-        dict(type='VideoGaussianBlur', sigma=(0.1, 2.0), p=0.5, consistent='clip'),
-    ]),
+    dict(
+        type='PerClip',
+        transforms=[
+            dict(
+                type='RandomResizedCrop', area_range=(0.2, 1.0), aspect_ratio_range=(3 / 4, 4 / 3)
+            ),
+            dict(type='Resize', scale=(112, 112), keep_ratio=False),
+            dict(type='VideoFlip', flip_ratio=0.5),
+            dict(
+                type='VideoColorJitter',
+                brightness=0.4,
+                contrast=0.4,
+                saturation=0.4,
+                hue=0.1,
+                p=0.8,
+                consistent='clip',
+            ),
+            dict(type='VideoRandomGray', p=0.2, consistent='clip'),
+            dict(type='VideoGaussianBlur', sigma=(0.1, 2.0), p=0.5, consistent='clip'),
+        ],
+    ),
     *_pack,
 ]
 del _pack
@@ -33,4 +47,5 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='VideoListDataset', pipeline=train_pipeline))
+    dataset=dict(type='VideoListDataset', pipeline=train_pipeline),
+)

@@ -1,7 +1,14 @@
 # Two views of Kinetics-400 at 112 x 112.
 _base_ = 'two_views_112.py'
 
-train_dataloader = dict(dataset=dict(
-    ann_file='data/kinetics400/train.txt', data_prefix=dict(video='data/kinetics400/videos_train')))
-val_dataloader = dict(dataset=dict(
-    ann_file='data/kinetics400/val.txt', data_prefix=dict(video='data/kinetics400/videos_val')))
+train_dataloader = dict(
+    dataset=dict(
+        ann_file='data/kinetics400/train.txt',
+        data_prefix=dict(video='data/kinetics400/videos_train'),
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        ann_file='data/kinetics400/val.txt', data_prefix=dict(video='data/kinetics400/videos_val')
+    )
+)

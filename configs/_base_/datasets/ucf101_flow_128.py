@@ -5,7 +5,8 @@ _base_ = 'ucf101_128.py'
 train_pipeline = [
     dict(step, type='VideoFlip') if step['type'] == 'Flip' else step
     for step in _base_.train_pipeline
-    if step['type'] not in ('VideoRandomGray', 'VideoColorJitter')]
+    if step['type'] not in ('VideoRandomGray', 'VideoColorJitter')
+]
 _flow = dict(modality='Flow', suffix='.flow.mp4', data_prefix=dict(video='data/ucf101/flow'))
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **_flow))
 val_dataloader = dict(dataset=_flow)

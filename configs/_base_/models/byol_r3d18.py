@@ -3,19 +3,22 @@
 model = dict(
     type='BYOL',
     backbone=dict(
-        type='VideoResNet', kind='r3d', last_stage='dilated', norm_cfg=dict(type='SyncBN')),
-    projector=dict(
-        type='ProjectionMLP', in_channels=512, hidden_channels=4096, out_channels=256),
+        type='VideoResNet', kind='r3d', last_stage='dilated', norm_cfg=dict(type='SyncBN')
+    ),
+    projector=dict(type='ProjectionMLP', in_channels=512, hidden_channels=4096, out_channels=256),
     predictor=dict(
         type='MLPPredictor',
         in_channels=256,
         hidden_channels=4096,
         out_channels=256,
-        batch_norm=True),
+        batch_norm=True,
+    ),
     base_momentum=0.996,
-    loss_scale=1.,
+    loss_scale=1.0,
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[114.75, 114.75, 114.75],
         std=[57.375, 57.375, 57.375],
-        format_shape='NCTHW'))
+        format_shape='NCTHW',
+    ),
+)

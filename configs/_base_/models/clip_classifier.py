@@ -12,5 +12,7 @@ model = dict(
         type='ClassifierPreprocessor',
         mean=[114.75, 114.75, 114.75],
         std=[57.375, 57.375, 57.375],
-        format_shape='NCTHW'))
+        format_shape='NCTHW',
+    ),
+)
 encoder_from = 'checkpoint'

@@ -9,4 +9,6 @@ model = dict(
         num_concepts=4096,
         recon_weight=0.01,
         align_weight=0.01,
-        online_temperature=0.05))
+        online_temperature=0.05,
+    )
+)

@@ -8,4 +8,6 @@ model = dict(
         in_channels=256,
         out_channels=256,
         num_slots=4096,
-        scale=64.))
+        scale=64.0,
+    )
+)

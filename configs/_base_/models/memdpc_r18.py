@@ -9,5 +9,7 @@ model = dict(
         in_channels=256,
         out_channels=256,
         num_slots=1024,
-        init_gain=0.1),
-    direction_reduction='mean')
+        init_gain=0.1,
+    ),
+    direction_reduction='mean',
+)

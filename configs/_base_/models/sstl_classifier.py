@@ -4,5 +4,6 @@ _base_ = 'clip_classifier.py'
 
 model = dict(
     backbone=dict(last_stage='standard', stem_pool=True),
-    cls_head=dict(dropout=0.),
-    data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]))
+    cls_head=dict(dropout=0.0),
+    data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
+)

@@ -8,11 +8,17 @@ model = dict(
     type='UnintentionalActionClassifier',
     backbone=_base_.model.backbone,
     neck=dict(_base_.model.neck, bidirectional=False),
-    predictor=dict(type='CompressiveMemory', in_channels=256, out_channels=256, num_slots=1024,
-                   init_gain=0.1),
+    predictor=dict(
+        type='CompressiveMemory', in_channels=256, out_channels=256, num_slots=1024, init_gain=0.1
+    ),
     cls_head=dict(
-        type='ContextHead', num_classes=3, dropout=0., batch_norm=False,
-        loss_cls=dict(type='CrossEntropyLoss', class_weight=[1.0, 3.0, 0.65])),
+        type='ContextHead',
+        num_classes=3,
+        dropout=0.0,
+        batch_norm=False,
+        loss_cls=dict(type='CrossEntropyLoss', class_weight=[1.0, 3.0, 0.65]),
+    ),
     num_blocks=8,
     frozen=True,
-    data_preprocessor=_base_.model.data_preprocessor)
+    data_preprocessor=_base_.model.data_preprocessor,
+)

@@ -9,5 +9,6 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TrainableParamsConstructor',
-    optimizer=dict(type='Adam', lr=1e-3, weight_decay=1e-3))
+    optimizer=dict(type='Adam', lr=1e-3, weight_decay=1e-3),
+)
 param_scheduler = [dict(type='MultiStepLR', milestones=[60, 80], gamma=0.1, by_epoch=True)]

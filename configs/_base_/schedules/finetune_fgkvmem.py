@@ -6,7 +6,8 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TrainableParamsConstructor',
-    optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=0.))
+    optimizer=dict(type='SGD', lr=0.2, momentum=0.9, weight_decay=0.0),
+)
 param_scheduler = [
     dict(type='CosineAnnealingLR', T_max=200, by_epoch=True, convert_to_iter_based=True)
 ]

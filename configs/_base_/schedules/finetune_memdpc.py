@@ -9,8 +9,15 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TrainableParamsConstructor',
-    optimizer=dict(type='Adam', lr=1e-3, weight_decay=1e-3))
+    optimizer=dict(type='Adam', lr=1e-3, weight_decay=1e-3),
+)
 param_scheduler = [
-    dict(type='ReduceOnPlateauLR', monitor='acc/loss', rule='less', factor=0.1, patience=10,
-         min_value=1e-4)
+    dict(
+        type='ReduceOnPlateauLR',
+        monitor='acc/loss',
+        rule='less',
+        factor=0.1,
+        patience=10,
+        min_value=1e-4,
+    )
 ]

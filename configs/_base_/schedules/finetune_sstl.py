@@ -6,5 +6,6 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TrainableParamsConstructor',
-    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.01))
+    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.01),
+)
 param_scheduler = [dict(type='MultiStepLR', milestones=[50, 80, 100], gamma=0.15, by_epoch=True)]

@@ -5,6 +5,7 @@
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=400, val_interval=20)
 val_cfg = dict(type='ValLoop')
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='LARS', lr=1.2, momentum=0.9, weight_decay=1e-4))
+    type='OptimWrapper', optimizer=dict(type='LARS', lr=1.2, momentum=0.9, weight_decay=1e-4)
+)
 param_scheduler = [dict(type='WarmupCosineLR', warmup=0, convert_to_iter_based=True)]
 auto_scale_lr = dict(base_batch_size=64)

@@ -37,7 +37,8 @@ def read_folder(src: Path, test_share: float = 0.25, seed: int = 0) -> Layout:
         for path, _ in entries:
             side, name = path.split('/')[:2]
             sides[f'{side}.txt'].append(
-                (path, layout.classes.index(name) if layout.classes else -1))
+                (path, layout.classes.index(name) if layout.classes else -1)
+            )
     else:
         layout.classes = classes
         train, test = split_entries(entries, test_share, seed)
@@ -50,6 +51,9 @@ def read_folder(src: Path, test_share: float = 0.25, seed: int = 0) -> Layout:
     layout.lists = {name: ListFile('videos', part) for name, part in sides.items()}
     if num_other:
         layout.notices.append(f'{num_other} files are no videos by their suffix.')
-    layout.found = dict(classes=len(layout.classes), videos=len(entries),
-                        **{name: len(part) for name, part in sides.items()})
+    layout.found = dict(
+        classes=len(layout.classes),
+        videos=len(entries),
+        **{name: len(part) for name, part in sides.items()},
+    )
     return layout

@@ -18,12 +18,18 @@ from .list_files import read_lines
 from .source import VideoIndex, annotation_roots, folders_below, subfolders
 
 _SIDES = {'train': 'train', 'val': 'val', 'valid': 'val', 'validate': 'val', 'validation': 'val'}
-_SIDE_FOLDER = re.compile(r'(?:videos?_)?(train|val|valid|validate|validation)(?:_?\d+p?)?',
-                          re.IGNORECASE)
-_SIDE_FILE = re.compile(r'(?:k(?:inetics)?[-_]?400[-_]|kinetics[-_])?(train|val|valid|validate|'
-                        r'validation)(?:_list_videos)?', re.IGNORECASE)
-_EXPECTED = ('{train,val}/<class>/<id>_<start>_<end>.mp4, videos_{train,val}/<class>/…, or a flat '
-             'folder of videos with train.csv and val.csv')
+_SIDE_FOLDER = re.compile(
+    r'(?:videos?_)?(train|val|valid|validate|validation)(?:_?\d+p?)?', re.IGNORECASE
+)
+_SIDE_FILE = re.compile(
+    r'(?:k(?:inetics)?[-_]?400[-_]|kinetics[-_])?(train|val|valid|validate|'
+    r'validation)(?:_list_videos)?',
+    re.IGNORECASE,
+)
+_EXPECTED = (
+    '{train,val}/<class>/<id>_<start>_<end>.mp4, videos_{train,val}/<class>/…, or a flat '
+    'folder of videos with train.csv and val.csv'
+)
 
 
 def read_kinetics400(src: Path, annotations=None) -> Layout:
@@ -57,8 +63,9 @@ def read_kinetics400(src: Path, annotations=None) -> Layout:
     indices = {path: VideoIndex(path) for path in folders.values()}
     if not any(index.paths for index in indices.values()):
         raise FileNotFoundError(missing_message('videos', src, _EXPECTED))
-    layout = Layout({f'videos_{side}': folders[side] for side in ('train', 'val')}, {},
-                    may_miss=True)
+    layout = Layout(
+        {f'videos_{side}': folders[side] for side in ('train', 'val')}, {}, may_miss=True
+    )
     for side in ('train', 'val'):
         layout.lists[f'{side}.txt'] = ListFile(f'videos_{side}', [])
     pairs = {side: indices[folders[side]] for side in ('train', 'val')}
@@ -71,15 +78,20 @@ def read_kinetics400(src: Path, annotations=None) -> Layout:
     if rows or lists:
         for listed in layout.lists.values():
             listed.named = len(listed.entries) + len(listed.missing)
-    layout.unlisted = [f'{path}/{name}' for path, index in indices.items()
-                       for name in index.unlisted()]
+    layout.unlisted = [
+        f'{path}/{name}' for path, index in indices.items() for name in index.unlisted()
+    ]
     layout.respelled = sum(index.respelled for index in indices.values())
-    layout.found = dict(classes=len(layout.classes), **{
-        name: len(listed.entries) for name, listed in layout.lists.items()})
+    layout.found = dict(
+        classes=len(layout.classes),
+        **{name: len(listed.entries) for name, listed in layout.lists.items()},
+    )
     replacement = [folder for folder in folders_below(src, 2) if 'replacement' in folder.name]
     if replacement:
-        layout.notices.append(f'{replacement[0]} seems to hold whole copies of damaged videos: put '
-                              'them in the place of those (same names) and run this again.')
+        layout.notices.append(
+            f'{replacement[0]} seems to hold whole copies of damaged videos: put '
+            'them in the place of those (same names) and run this again.'
+        )
     return layout
 
 
@@ -94,8 +106,10 @@ def _video_folders(src: Path) -> dict:
                 continue
             side = _SIDES[match[1].lower()]
             if side in found and found[side].parent == folder.parent:
-                raise ValueError(f'both {str(found[side])!r} and {str(folder)!r} could hold the '
-                                 f'{side} videos: move one of them away.')
+                raise ValueError(
+                    f'both {str(found[side])!r} and {str(folder)!r} could hold the '
+                    f'{side} videos: move one of them away.'
+                )
             found.setdefault(side, folder)
         if found:
             return found
@@ -104,8 +118,10 @@ def _video_folders(src: Path) -> dict:
 
 def _tables(root: Path, suffix: str) -> Iterator[tuple[str | None, Path]]:
     """``(side by the file's name, path)`` of the files of a kind near ``root``."""
-    for folder in [root, *(root / name for name in subfolders(root)
-                           if not _SIDE_FOLDER.fullmatch(name))]:
+    for folder in [
+        root,
+        *(root / name for name in subfolders(root) if not _SIDE_FOLDER.fullmatch(name)),
+    ]:
         for path in sorted(folder.glob(f'*{suffix}')):
             match = _SIDE_FILE.fullmatch(path.stem)
             yield _SIDES[match[1].lower()] if match else None, path
@@ -120,8 +136,10 @@ def _csv_rows(root: Path) -> list[tuple[str, str, list]]:
             columns = set(table.fieldnames or ())
             if not {'label', 'youtube_id', 'time_start', 'time_end'} <= columns:
                 if named:
-                    raise ValueError(f'{path}: expected the columns label, youtube_id, time_start, '
-                                     f'time_end, split; it has {", ".join(sorted(columns))}.')
+                    raise ValueError(
+                        f'{path}: expected the columns label, youtube_id, time_start, '
+                        f'time_end, split; it has {", ".join(sorted(columns))}.'
+                    )
                 continue  # some other table
             for row in table:
                 side = _SIDES.get((row.get('split') or named or '').lower())
@@ -130,13 +148,17 @@ def _csv_rows(root: Path) -> list[tuple[str, str, list]]:
                 try:
                     span = f'{int(float(row["time_start"])):06d}_{int(float(row["time_end"])):06d}'
                 except (TypeError, ValueError):
-                    raise ValueError(f'{path}, line {table.line_num}: time_start and time_end must '
-                                     'be numbers.') from None
+                    raise ValueError(
+                        f'{path}, line {table.line_num}: time_start and time_end must be numbers.'
+                    ) from None
                 name, label = row['youtube_id'], row['label']
-                if rows.setdefault((side, f'{name}_{span}'),
-                                   (label, [f'{name}_{span}', name]))[0] != label:
-                    raise ValueError(f'{path}, line {table.line_num}: {name}_{span} has two '
-                                     'labels.')
+                if (
+                    rows.setdefault((side, f'{name}_{span}'), (label, [f'{name}_{span}', name]))[0]
+                    != label
+                ):
+                    raise ValueError(
+                        f'{path}, line {table.line_num}: {name}_{span} has two labels.'
+                    )
     return [(side, label, names) for (side, _), (label, names) in rows.items()]
 
 
@@ -146,8 +168,9 @@ def _from_csv(layout: Layout, rows, indices) -> None:
     by_name: dict = {}
     for index in set(indices.values()):
         for path in index.paths:
-            by_name.setdefault((index.root, os.path.splitext(path.split('/')[-1])[0]),
-                               []).append(path)
+            by_name.setdefault((index.root, os.path.splitext(path.split('/')[-1])[0]), []).append(
+                path
+            )
     for side, label, names in rows:
         index, listed = indices[side], layout.lists[f'{side}.txt']
         found = [path for name in names for path in by_name.get((index.root, name), ())]
@@ -173,8 +196,10 @@ def _from_lists(layout: Layout, lists: dict, indices) -> None:
     names: dict = {}
     for side in ('train', 'val'):
         if side not in lists:
-            raise FileNotFoundError(f'{next(iter(lists.values())).parent} lacks the list of the '
-                                    f'{side} videos (kinetics400_{side}_list_videos.txt).')
+            raise FileNotFoundError(
+                f'{next(iter(lists.values())).parent} lacks the list of the '
+                f'{side} videos (kinetics400_{side}_list_videos.txt).'
+            )
         for number, line in read_lines(lists[side]):
             match = re.fullmatch(r'(\S.*?)\s+(\d+)', line)
             if not match:
@@ -188,8 +213,10 @@ def _from_lists(layout: Layout, lists: dict, indices) -> None:
             if '/' in match[1]:
                 folder = match[1].split('/')[-2]
                 if names.setdefault(label, folder) != folder:
-                    raise ValueError(f'{lists[side]}, line {number}: label {label} stands for '
-                                     f'{names[label]!r} and {folder!r}.')
+                    raise ValueError(
+                        f'{lists[side]}, line {number}: label {label} stands for '
+                        f'{names[label]!r} and {folder!r}.'
+                    )
     if sorted(names) == list(range(len(names))) and names:
         layout.classes = [names[label] for label in range(len(names))]
     else:
@@ -197,21 +224,31 @@ def _from_lists(layout: Layout, lists: dict, indices) -> None:
 
 
 def _from_folders(layout: Layout, indices) -> None:
-    flat = [f'{index.root}/{path}' for index in indices.values() for path in index.paths
-            if '/' not in path]
+    flat = [
+        f'{index.root}/{path}'
+        for index in indices.values()
+        for path in index.paths
+        if '/' not in path
+    ]
     if flat:
-        raise FileNotFoundError(f'{len(flat)} videos such as {flat[0]} lie in no class folder: '
-                                'give the official train.csv and val.csv with --annotations.')
+        raise FileNotFoundError(
+            f'{len(flat)} videos such as {flat[0]} lie in no class folder: '
+            'give the official train.csv and val.csv with --annotations.'
+        )
     folders: dict = {}
     for index in indices.values():
         for name in sorted({path.split('/')[0] for path in index.paths}):
             if folders.setdefault(_plain(name), name) != name:
-                layout.notices.append(f'Class folders {folders[_plain(name)]!r} and {name!r} are '
-                                      'taken for one class.')
+                layout.notices.append(
+                    f'Class folders {folders[_plain(name)]!r} and {name!r} are taken for one class.'
+                )
     layout.classes = sorted(folders.values())
     labels = {_plain(name): label for label, name in enumerate(layout.classes)}
     for side, index in indices.items():
         layout.lists[f'{side}.txt'].entries = [
-            (index.find(path), labels[_plain(path.split('/')[0])]) for path in index.paths]
-    layout.notices.append('There are no annotation files: classes are the folders, and videos that '
-                          'are missing cannot be named (--annotations gives the official CSV).')
+            (index.find(path), labels[_plain(path.split('/')[0])]) for path in index.paths
+        ]
+    layout.notices.append(
+        'There are no annotation files: classes are the folders, and videos that '
+        'are missing cannot be named (--annotations gives the official CSV).'
+    )

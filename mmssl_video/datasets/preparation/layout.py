@@ -63,22 +63,35 @@ class Layout:
                     raise ValueError(f'the list for {name} names {path!r} twice.')
                 seen.add(path)
         for name, listed in self.lists.items():
-            for other in ([name.replace('train', side) for side in ('test', 'val')]
-                          if name.startswith('train') else []):
+            for other in (
+                [name.replace('train', side) for side in ('test', 'val')]
+                if name.startswith('train')
+                else []
+            ):
                 test = self.lists.get(other)
                 if test is None or self.folders[test.folder] != self.folders[listed.folder]:
                     continue
-                both = sorted({path for path, _ in listed.entries}
-                              & {path for path, _ in test.entries})
+                both = sorted(
+                    {path for path, _ in listed.entries} & {path for path, _ in test.entries}
+                )
                 if both:
-                    raise ValueError(f'{len(both)} videos are in both {name} and {other}, such as '
-                                     f'{both[0]!r}: the annotations are damaged.')
+                    raise ValueError(
+                        f'{len(both)} videos are in both {name} and {other}, such as '
+                        f'{both[0]!r}: the annotations are damaged.'
+                    )
 
 
 def missing_message(what: str, looked_in, expected: str) -> str:
     """Sentence for folders or files of a dataset that were not found."""
     folder = Path(looked_in)
-    archives = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in
-                      ('.rar', '.zip', '.tar', '.gz', '.tgz')) if folder.is_dir() else []
+    archives = (
+        sorted(
+            path.name
+            for path in folder.iterdir()
+            if path.suffix.lower() in ('.rar', '.zip', '.tar', '.gz', '.tgz')
+        )
+        if folder.is_dir()
+        else []
+    )
     packed = f' (still packed: {", ".join(archives[:3])}?)' if archives else ''
     return f'no {what} found in {str(folder)!r}{packed}: expected {expected}.'

@@ -23,15 +23,18 @@ def read_lines(path) -> list[tuple[int, str]]:
     except UnicodeDecodeError:
         raise ValueError(f'{str(path)!r} is not UTF-8 text; save it as UTF-8.') from None
     # not splitlines(), which also splits at characters that may stand in a file name
-    return [(number, line.strip()) for number, line in enumerate(text.split('\n'), 1)
-            if line.strip()]
+    return [
+        (number, line.strip()) for number, line in enumerate(text.split('\n'), 1) if line.strip()
+    ]
 
 
 def list_line(path: str, label: int | float) -> str:
     """One line of a list: ``relative/path LABEL``; a float (seconds) is written to 1 ms."""
     if '\n' in path or '\r' in path or path != path.strip():
-        raise ValueError(f'{path!r} cannot stand in a list file (line break, or space at an end of '
-                         'the path): rename it.')
+        raise ValueError(
+            f'{path!r} cannot stand in a list file (line break, or space at an end of '
+            'the path): rename it.'
+        )
     return f'{path} {label:.3f}\n' if isinstance(label, float) else f'{path} {label}\n'
 
 

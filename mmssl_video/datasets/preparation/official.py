@@ -8,16 +8,26 @@ from __future__ import annotations
 # README of its annotations, which counts labelled videos before the agreement of the annotators.
 OFFICIAL: dict = {
     'ucf101': {
-        'classes': 101, 'videos': 13320,
-        'train_split1.txt': 9537, 'test_split1.txt': 3783,
-        'train_split2.txt': 9586, 'test_split2.txt': 3734,
-        'train_split3.txt': 9624, 'test_split3.txt': 3696},
+        'classes': 101,
+        'videos': 13320,
+        'train_split1.txt': 9537,
+        'test_split1.txt': 3783,
+        'train_split2.txt': 9586,
+        'test_split2.txt': 3734,
+        'train_split3.txt': 9624,
+        'test_split3.txt': 3696,
+    },
     'hmdb51': {
-        'classes': 51, 'videos': 6766,
-        'train_split1.txt': 3570, 'test_split1.txt': 1530,
-        'train_split2.txt': 3570, 'test_split2.txt': 1530,
-        'train_split3.txt': 3570, 'test_split3.txt': 1530,
-        'classes without 70 training and 30 test videos in each split': 0},
+        'classes': 51,
+        'videos': 6766,
+        'train_split1.txt': 3570,
+        'test_split1.txt': 1530,
+        'train_split2.txt': 3570,
+        'test_split2.txt': 1530,
+        'train_split3.txt': 3570,
+        'test_split3.txt': 1530,
+        'classes without 70 training and 30 test videos in each split': 0,
+    },
     'kinetics400': {'classes': 400, 'train.txt': 246534, 'val.txt': 19906},
     'oops': {'training videos': 16013, 'validation videos': 4712},
     'folder': {},
@@ -27,5 +37,7 @@ OFFICIAL: dict = {
 def compare(dataset: str, found: dict) -> list[dict]:
     """Rows ``dict(what, found, official)``; ``official`` is ``None`` where there is no figure."""
     official = OFFICIAL[dataset]
-    return [dict(what=what, found=found.get(what, 0), official=official.get(what))
-            for what in [*official, *(what for what in found if what not in official)]]
+    return [
+        dict(what=what, found=found.get(what, 0), official=official.get(what))
+        for what in [*official, *(what for what in found if what not in official)]
+    ]

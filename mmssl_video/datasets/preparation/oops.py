@@ -49,13 +49,18 @@ def read_oops(src: Path, annotations=None, unfiltered: bool = False) -> Layout:
     roots = annotation_roots(src, annotations)
     lists = find_folder(roots, lambda folder: (folder / 'transition_times.json').is_file())
     if lists is None:
-        raise FileNotFoundError(missing_message(
-            'failure times', roots[0], 'annotations/transition_times.json (or give its folder with '
-            '--annotations)'))
+        raise FileNotFoundError(
+            missing_message(
+                'failure times',
+                roots[0],
+                'annotations/transition_times.json (or give its folder with --annotations)',
+            )
+        )
     root = find_folder([src], lambda folder: {'train', 'val'} <= set(subfolders(folder)))
     if root is None:
-        raise FileNotFoundError(missing_message('videos', src, 'oops_video/train/*.mp4 and '
-                                                'oops_video/val/*.mp4'))
+        raise FileNotFoundError(
+            missing_message('videos', src, 'oops_video/train/*.mp4 and oops_video/val/*.mp4')
+        )
     times = _times(lists / 'transition_times.json')
     index = VideoIndex(root)
     layout = Layout(dict(videos=root), {}, may_miss=True)
@@ -85,8 +90,10 @@ def read_oops(src: Path, annotations=None, unfiltered: bool = False) -> Layout:
     layout.lists['pretrain.txt'] = everything
     layout.unlisted, layout.respelled = index.unlisted(), index.respelled
     if unfiltered:
-        layout.notices.append('--unfiltered: videos that fail the quality control of the authors '
-                              'are listed too; the official figures count only those that pass.')
+        layout.notices.append(
+            '--unfiltered: videos that fail the quality control of the authors '
+            'are listed too; the official figures count only those that pass.'
+        )
     return layout
 
 
@@ -97,8 +104,13 @@ def _times(path: Path) -> dict:
         raise ValueError(f'{path} is not readable as JSON: {error}') from None
     for name, entry in times.items() if isinstance(times, dict) else [('', None)]:
         values = entry.get('t') if isinstance(entry, dict) else None
-        if not isinstance(values, list) or not values or not all(
-                isinstance(value, (int, float)) for value in values):
-            raise ValueError(f'{path}: {name!r} has no list of times "t"; the file must map each '
-                             'video to {"t": [seconds, …], …}.')
+        if (
+            not isinstance(values, list)
+            or not values
+            or not all(isinstance(value, (int, float)) for value in values)
+        ):
+            raise ValueError(
+                f'{path}: {name!r} has no list of times "t"; the file must map each '
+                'video to {"t": [seconds, …], …}.'
+            )
     return times

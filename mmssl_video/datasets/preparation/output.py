@@ -51,29 +51,38 @@ def check_output(out: Path, dataset: str, resize: int | None, folders: dict, lis
         raise FileExistsError(f'{out} is a file; give a folder to write.')
     mark = json.loads((out / MARK).read_text()) if (out / MARK).exists() else None
     if mark is not None and (mark['dataset'], mark['resize']) != (dataset, resize):
-        was = f'{mark["dataset"]} with ' + (f'copies of short side {mark["resize"]}'
-                                            if mark['resize'] else 'links to the source')
-        raise FileExistsError(f'{out} was prepared as {was}; give another folder, or remove that '
-                              'one.')
+        was = f'{mark["dataset"]} with ' + (
+            f'copies of short side {mark["resize"]}' if mark['resize'] else 'links to the source'
+        )
+        raise FileExistsError(
+            f'{out} was prepared as {was}; give another folder, or remove that one.'
+        )
     if mark is None:
         foreign = [name for name in lists if (out / name).exists()]
         if foreign:
-            raise FileExistsError(f'{out / foreign[0]} was not written by prepare.py: move it away '
-                                  'or give another folder.')
+            raise FileExistsError(
+                f'{out / foreign[0]} was not written by prepare.py: move it away '
+                'or give another folder.'
+            )
     for name, source in folders.items():
         source, place = source.resolve(), out / name
         same = place.exists() and place.resolve() == source
         if not same and (source == out.resolve() or source in out.resolve().parents):
-            raise ValueError(f'{out} lies in the folder of videos {source}: give a folder outside '
-                             'of it.')
+            raise ValueError(
+                f'{out} lies in the folder of videos {source}: give a folder outside of it.'
+            )
         if resize is None:
             if os.path.lexists(place) and not same:
                 what = f'a link to {os.readlink(place)}' if place.is_symlink() else 'there already'
-                raise FileExistsError(f'{place} is {what}, and should become a link to {source}: '
-                                      'move it away or give another folder.')
+                raise FileExistsError(
+                    f'{place} is {what}, and should become a link to {source}: '
+                    'move it away or give another folder.'
+                )
         elif os.path.lexists(place) and (mark is None or place.is_symlink()):
-            raise FileExistsError(f'{place} is there already and was not made by prepare.py with '
-                                  '--resize: move it away or give another folder.')
+            raise FileExistsError(
+                f'{place} is there already and was not made by prepare.py with '
+                '--resize: move it away or give another folder.'
+            )
 
 
 def claim(out: Path, dataset: str, resize: int | None, folders: dict) -> None:

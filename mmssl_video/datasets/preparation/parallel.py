@@ -18,8 +18,9 @@ class Failure(NamedTuple):
     reason: str
 
 
-def run_jobs(function: Callable[[Any], Any], jobs: Sequence, workers: int,
-             timeout: float) -> Iterator[tuple[int, Any]]:
+def run_jobs(
+    function: Callable[[Any], Any], jobs: Sequence, workers: int, timeout: float
+) -> Iterator[tuple[int, Any]]:
     """Call ``function`` on every job, each in some worker process.
 
     ``concurrent.futures`` would not do: when one of its processes dies, the whole pool is broken
@@ -86,8 +87,9 @@ class _Worker:
 
     def __init__(self, context, function) -> None:
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, function, os.getpid()),
-                                       daemon=True)
+        self.process = context.Process(
+            target=_serve, args=(theirs, function, os.getpid()), daemon=True
+        )
         self.process.start()
         theirs.close()  # else its death would not close the pipe
 

@@ -17,13 +17,30 @@ from .source import check_folder
 from .ucf101 import read_ucf101
 from .videos import check_videos
 
-DATASETS = {'ucf101': read_ucf101, 'hmdb51': read_hmdb51, 'kinetics400': read_kinetics400,
-            'oops': read_oops, 'folder': read_folder}
+DATASETS = {
+    'ucf101': read_ucf101,
+    'hmdb51': read_hmdb51,
+    'kinetics400': read_kinetics400,
+    'oops': read_oops,
+    'folder': read_folder,
+}
 
 
-def prepare(dataset: str, src, out, *, resize: int | None = None, workers: int = 1,
-            allow_incomplete: bool = False, drop_bad: bool = False, verify: bool = True,
-            max_missing: float = 0.1, timeout: float = 600, show: bool = True, **options) -> dict:
+def prepare(
+    dataset: str,
+    src,
+    out,
+    *,
+    resize: int | None = None,
+    workers: int = 1,
+    allow_incomplete: bool = False,
+    drop_bad: bool = False,
+    verify: bool = True,
+    max_missing: float = 0.1,
+    timeout: float = 600,
+    show: bool = True,
+    **options,
+) -> dict:
     """Prepare a dataset. Running it again does only what is not done yet.
 
     Args:
@@ -62,35 +79,53 @@ def prepare(dataset: str, src, out, *, resize: int | None = None, workers: int =
     check_output(out, dataset, resize, layout.folders, [*layout.lists, 'classes.txt'])
     counts = compare(dataset, layout.found)
     report = dict(
-        dataset=dataset, source=str(src), out=str(out), resize=resize, bad_dropped=drop_bad,
-        folders={name: str(path) for name, path in layout.folders.items()}, counts=counts,
+        dataset=dataset,
+        source=str(src),
+        out=str(out),
+        resize=resize,
+        bad_dropped=drop_bad,
+        folders={name: str(path) for name, path in layout.folders.items()},
+        counts=counts,
         missing=sorted({path for listed in layout.lists.values() for path in listed.missing}),
-        unlisted=layout.unlisted, left_out=layout.left_out, notices=list(layout.notices), lists={})
+        unlisted=layout.unlisted,
+        left_out=layout.left_out,
+        notices=list(layout.notices),
+        lists={},
+    )
     if layout.respelled:
-        report['notices'].append(f'{layout.respelled} videos bear names that differ from the '
-                                 'listed ones in case or suffix.')
+        report['notices'].append(
+            f'{layout.respelled} videos bear names that differ from the '
+            'listed ones in case or suffix.'
+        )
     problem = _incomplete(layout, counts, max_missing)
     with one_at_a_time(out):
         if problem and not allow_incomplete:
             write_report(report, out)
-            raise ValueError(f'{problem} Everything is named in {out / "report.txt"}; mend the '
-                             'source, or go on with --allow-incomplete.')
+            raise ValueError(
+                f'{problem} Everything is named in {out / "report.txt"}; mend the '
+                'source, or go on with --allow-incomplete.'
+            )
         empty = [name for name, listed in layout.lists.items() if not listed.entries]
         if empty and dataset == 'folder':  # its classes are too small to be split
             report['notices'].append(f'No video is left for {", ".join(empty)}.')
         elif empty:
             write_report(report, out)
-            raise ValueError(f'no video is left for {", ".join(empty)}: see '
-                             f'{out / "report.txt"}.')
+            raise ValueError(f'no video is left for {", ".join(empty)}: see {out / "report.txt"}.')
         claim(out, dataset, resize, layout.folders)
         checked = check_videos(layout, out, resize, verify, workers, timeout, show)
-        times = {(listed.folder, path): label for listed in layout.lists.values()
-                 for path, label in listed.entries if isinstance(label, float)}
+        times = {
+            (listed.folder, path): label
+            for listed in layout.lists.values()
+            for path, label in listed.entries
+            if isinstance(label, float)
+        }
         report['videos'] = video_report(checked, times)
         for name, listed in layout.lists.items():
-            lines = [list_line(checked.names[listed.folder, path], label)
-                     for path, label in listed.entries
-                     if not (drop_bad and (listed.folder, path) in checked.bad)]
+            lines = [
+                list_line(checked.names[listed.folder, path], label)
+                for path, label in listed.entries
+                if not (drop_bad and (listed.folder, path) in checked.bad)
+            ]
             write_text(out / name, lines)
             report['lists'][name] = len(lines)
         if layout.classes:
@@ -103,15 +138,19 @@ def prepare(dataset: str, src, out, *, resize: int | None = None, workers: int =
             f'{len(checked.bad)} of {report["videos"]["checked"]} videos are bad and still in the '
             f'lists, such as {report["videos"]["bad"][0]["video"]} '
             f'({report["videos"]["bad"][0]["reason"]}); all are named in {out / "report.txt"}. '
-            'Mend them and run this again, or leave them out with --drop-bad.')
+            'Mend them and run this again, or leave them out with --drop-bad.'
+        )
     return report
 
 
 def _incomplete(layout: Layout, counts: list, max_missing: float) -> str:
     """Sentence about what is not as it should be, or ``''``."""
     if not layout.may_miss:
-        wrong = [f'{row["what"]}: {row["found"]} instead of {row["official"]}' for row in counts
-                 if row['official'] not in (None, row['found'])]
+        wrong = [
+            f'{row["what"]}: {row["found"]} instead of {row["official"]}'
+            for row in counts
+            if row['official'] not in (None, row['found'])
+        ]
         missing = sorted({path for listed in layout.lists.values() for path in listed.missing})
         if missing:
             wrong.append(f'{len(missing)} listed videos are missing, such as {missing[0]}')
@@ -123,6 +162,8 @@ def _incomplete(layout: Layout, counts: list, max_missing: float) -> str:
             named = official.get(name) or len(listed.entries)
             missing = max(named - len(listed.entries), 0)
         if missing > max_missing * named:
-            return (f'{missing} of the {named} videos for {name} are missing, more than '
-                    f'--max-missing {max_missing:g} allows.')
+            return (
+                f'{missing} of the {named} videos for {name} are missing, more than '
+                f'--max-missing {max_missing:g} allows.'
+            )
     return ''

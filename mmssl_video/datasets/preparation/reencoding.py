@@ -57,15 +57,18 @@ def reencode(source, target, short: int) -> dict:
         info = verify_video(file.name)
         way = probe_video(file.name).way
         if info['frames'] != count or way != 'decord':
-            raise BadVideoError(source, f'its copy holds {info["frames"]} frames for {count}, to '
-                                        f'be read by {way!r}')
+            raise BadVideoError(
+                source, f'its copy holds {info["frames"]} frames for {count}, to be read by {way!r}'
+            )
     return dict(info, fps=round(float(rate), 4), drift=round(drift, 3))
 
 
 def _write(source: str, target: str, short: int) -> tuple[int, Fraction, float]:
     """Returns the number of frames, the frame rate and the drift in seconds."""
-    with av.open(source, metadata_errors='replace') as reader, \
-            av.open(target, 'w', format='mp4', options={'movflags': '+faststart'}) as writer:
+    with (
+        av.open(source, metadata_errors='replace') as reader,
+        av.open(target, 'w', format='mp4', options={'movflags': '+faststart'}) as writer,
+    ):
         stream = reader.streams.best('video')
         rate = stream.average_rate or stream.base_rate
         if not rate:
@@ -85,10 +88,16 @@ def _write(source: str, target: str, short: int) -> tuple[int, Fraction, float]:
                 size = (frame.height, frame.width)
                 output = _output(writer, frame, rate, *resized(*size, short))
             elif (frame.height, frame.width) != size:
-                raise BadVideoError(source, 'its frames change size: '
-                                            f'{size} and {(frame.height, frame.width)}')
-            frame = frame.reformat(output.width, output.height, 'yuv420p',
-                                   dst_color_range='MPEG', interpolation='BICUBIC')
+                raise BadVideoError(
+                    source, f'its frames change size: {size} and {(frame.height, frame.width)}'
+                )
+            frame = frame.reformat(
+                output.width,
+                output.height,
+                'yuv420p',
+                dst_color_range='MPEG',
+                interpolation='BICUBIC',
+            )
             frame.pts, frame.time_base = count, 1 / rate
             frame.pict_type = 0  # the encoder decides, not the type in the source
             writer.mux(output.encode(frame))
@@ -121,6 +130,10 @@ def _output(writer, frame, rate: Fraction, height: int, width: int):
     context.color_range = 1  # 16 to 235
     for mark in ('colorspace', 'color_primaries', 'color_trc'):
         setattr(context, mark, getattr(frame, mark))
-    output.options = {'crf': str(CRF), 'preset': PRESET, 'threads': '1',
-                      'x264-params': f'keyint={GOP}:min-keyint={GOP}:scenecut=0:open-gop=0'}
+    output.options = {
+        'crf': str(CRF),
+        'preset': PRESET,
+        'threads': '1',
+        'x264-params': f'keyint={GOP}:min-keyint={GOP}:scenecut=0:open-gop=0',
+    }
     return output

@@ -20,8 +20,9 @@ def check_folder(path, what: str) -> Path:
     if not path.exists():
         raise FileNotFoundError(f'{what} {str(path)!r} is not there.')
     if not path.is_dir():
-        raise NotADirectoryError(f'{what} {str(path)!r} is a file (an archive must be unpacked); '
-                                 'give a folder.')
+        raise NotADirectoryError(
+            f'{what} {str(path)!r} is a file (an archive must be unpacked); give a folder.'
+        )
     return path
 
 
@@ -42,8 +43,9 @@ def folders_below(root: Path, depth: int) -> Iterator[Path]:
 def subfolders(folder: Path) -> list[str]:
     """Names of the folders directly in a folder, sorted, hidden ones left out."""
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries
-                      if not entry.name.startswith('.') and entry.is_dir())
+        return sorted(
+            entry.name for entry in entries if not entry.name.startswith('.') and entry.is_dir()
+        )
 
 
 def find_folder(roots: Sequence[Path], holds, depth: int = 2) -> Path | None:
@@ -96,9 +98,11 @@ class VideoIndex:
             visited.add(real)
             names[:] = sorted(name for name in names if not name.startswith('.'))
             prefix = Path(folder).relative_to(root).as_posix()
-            self.paths += [name if prefix == '.' else f'{prefix}/{name}' for name in files
-                           if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES
-                           and not name.startswith('.')]
+            self.paths += [
+                name if prefix == '.' else f'{prefix}/{name}'
+                for name in files
+                if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and not name.startswith('.')
+            ]
         self.paths.sort()
         self._exact = set(self.paths)
         self._loose: dict = {}
@@ -119,8 +123,10 @@ class VideoIndex:
             stem = listed  # the name has no suffix, but may hold a dot
         found = self._loose.get(stem.lower(), [])
         if len(found) > 1:
-            raise ValueError(f'{listed!r} could be any of {", ".join(found)} in {str(self.root)!r}:'
-                             ' keep one of them.')
+            raise ValueError(
+                f'{listed!r} could be any of {", ".join(found)} in {str(self.root)!r}:'
+                ' keep one of them.'
+            )
         if found:
             self.respelled += found[0] not in self.used
             self.used.add(found[0])

@@ -44,8 +44,10 @@ def make_subsets(list_file, percents: Sequence = (10, 20, 50), seed: int = 0) ->
     for number, line in lines:
         video, _, label = line.replace('\t', ' ').rpartition(' ')
         if not video or not label.isdigit():
-            raise ValueError(f'{path}, line {number}: {line!r} has no class label (a whole number '
-                             'of at least 0): subsets are stratified by class.')
+            raise ValueError(
+                f'{path}, line {number}: {line!r} has no class label (a whole number '
+                'of at least 0): subsets are stratified by class.'
+            )
         if video in seen:
             raise ValueError(f'{path}, line {number}: {video!r} is named twice.')
         seen.add(video)
@@ -57,12 +59,21 @@ def make_subsets(list_file, percents: Sequence = (10, 20, 50), seed: int = 0) ->
         random.Random(f'{seed}/{label}').shuffle(videos)
     made = []
     for percent in percents:
-        kept = {label: videos[:share_of(len(videos), percent)]
-                for label, videos in by_label.items()}
+        kept = {
+            label: videos[: share_of(len(videos), percent)] for label, videos in by_label.items()
+        }
         numbers = {number for videos in kept.values() for _, number in videos}
         file = path.with_name(f'{path.stem}_{percent:g}percent_seed{seed}.txt')
         write_text(file, [f'{line}\n' for number, line in lines if number in numbers])
         sizes = [len(videos) for videos in kept.values()]
-        made.append(dict(file=str(file), percent=percent, videos=sum(sizes), classes=len(sizes),
-                         smallest=min(sizes), largest=max(sizes)))
+        made.append(
+            dict(
+                file=str(file),
+                percent=percent,
+                videos=sum(sizes),
+                classes=len(sizes),
+                smallest=min(sizes),
+                largest=max(sizes),
+            )
+        )
     return made

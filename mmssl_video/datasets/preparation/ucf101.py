@@ -28,14 +28,22 @@ def read_ucf101(src: Path, annotations=None) -> Layout:
     roots = annotation_roots(src, annotations)
     lists = find_folder(roots, lambda folder: (folder / 'classInd.txt').is_file())
     if lists is None:
-        raise FileNotFoundError(missing_message(
-            'list of classes', roots[0], 'ucfTrainTestlist/classInd.txt of the "Train/Test Splits '
-            'for Action Recognition" (or give its folder with --annotations)'))
+        raise FileNotFoundError(
+            missing_message(
+                'list of classes',
+                roots[0],
+                'ucfTrainTestlist/classInd.txt of the "Train/Test Splits '
+                'for Action Recognition" (or give its folder with --annotations)',
+            )
+        )
     classes = _classes(lists / 'classInd.txt')
     root = find_class_root(src, classes)
     if root is None:
-        raise FileNotFoundError(missing_message('videos', src, 'UCF-101/<Class>/v_*.avi with the '
-                                                'classes of classInd.txt'))
+        raise FileNotFoundError(
+            missing_message(
+                'videos', src, 'UCF-101/<Class>/v_*.avi with the classes of classInd.txt'
+            )
+        )
     index = VideoIndex(root)
     labels = {name.lower(): label for label, name in enumerate(classes)}
     layout = Layout(dict(videos=root), {}, classes)
@@ -50,8 +58,11 @@ def read_ucf101(src: Path, annotations=None) -> Layout:
                     listed.entries.append((found, label))
             layout.lists[f'{side}_split{split}.txt'] = listed
     layout.unlisted, layout.respelled = index.unlisted(), index.respelled
-    layout.found = dict(classes=len(classes), videos=len(index.used), **{
-        name: len(listed.entries) for name, listed in layout.lists.items()})
+    layout.found = dict(
+        classes=len(classes),
+        videos=len(index.used),
+        **{name: len(listed.entries) for name, listed in layout.lists.items()},
+    )
     return layout
 
 
@@ -60,8 +71,9 @@ def _classes(path: Path) -> list[str]:
     for number, line in read_lines(path):
         match = re.fullmatch(r'(\d+)\s+(\S+)', line)
         if not match or int(match[1]) in names:
-            raise ValueError(f'{path}, line {number}: {line!r} is not "number Class" with a number '
-                             'of its own.')
+            raise ValueError(
+                f'{path}, line {number}: {line!r} is not "number Class" with a number of its own.'
+            )
         names[int(match[1])] = match[2]
     if sorted(names) != list(range(1, len(names) + 1)):
         raise ValueError(f'{path}: the classes must be numbered 1, 2, … without gaps.')
@@ -74,7 +86,9 @@ def _entries(path: Path, labels: dict):
         match = re.fullmatch(r'(\S+?/\S.*?)(?:\s+(\d+))?', line)
         label = labels.get(match[1].split('/')[0].lower()) if match else None
         if label is None or (match[2] and int(match[2]) != label + 1):
-            raise ValueError(f'{path}, line {number}: {line!r} does not fit the classes of '
-                             'classInd.txt (Class/video.avi, in train lists with the class '
-                             'number).')
+            raise ValueError(
+                f'{path}, line {number}: {line!r} does not fit the classes of '
+                'classInd.txt (Class/video.avi, in train lists with the class '
+                'number).'
+            )
         yield match[1], label

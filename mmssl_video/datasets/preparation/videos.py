@@ -38,8 +38,15 @@ class Checked:
     known: int = 0
 
 
-def check_videos(layout: Layout, out: Path, resize: int | None, verify: bool, workers: int,
-                 timeout: float, show: bool) -> Checked:
+def check_videos(
+    layout: Layout,
+    out: Path,
+    resize: int | None,
+    verify: bool,
+    workers: int,
+    timeout: float,
+    show: bool,
+) -> Checked:
     """Verify every video of the lists, or write a verified copy of it.
 
     Args:
@@ -57,8 +64,9 @@ def check_videos(layout: Layout, out: Path, resize: int | None, verify: bool, wo
     Raises:
         RuntimeError: Copies cannot be written (disk full, no permission).
     """
-    videos = sorted({(listed.folder, path) for listed in layout.lists.values()
-                     for path, _ in listed.entries})
+    videos = sorted(
+        {(listed.folder, path) for listed in layout.lists.values() for path, _ in listed.entries}
+    )
     checked = Checked(names=_names(videos, resize is not None))
     if not verify and resize is None:
         return checked

@@ -26,16 +26,19 @@ class SplitBlocks(BaseTransform):
 
     def __init__(self, num_blocks: int = 8) -> None:
         if not isinstance(num_blocks, int) or num_blocks < 1:
-            raise ValueError(f'SplitBlocks: num_blocks must be a whole number of at least 1, got '
-                             f'{num_blocks!r}')
+            raise ValueError(
+                f'SplitBlocks: num_blocks must be a whole number of at least 1, got {num_blocks!r}'
+            )
         self.num_blocks = num_blocks
 
     def check_window(self, num_frames: int) -> None:
         """Raise ``ValueError`` when a window of ``num_frames`` cannot be split."""
         if num_frames % self.num_blocks:
-            raise ValueError(f'SplitBlocks: a window of {num_frames} frames cannot be split into '
-                             f'{self.num_blocks} blocks; set SampleWindow.num_frames to a multiple '
-                             f'of num_blocks (num_blocks * frames per block)')
+            raise ValueError(
+                f'SplitBlocks: a window of {num_frames} frames cannot be split into '
+                f'{self.num_blocks} blocks; set SampleWindow.num_frames to a multiple '
+                f'of num_blocks (num_blocks * frames per block)'
+            )
 
     def transform(self, results: dict) -> dict:
         self.check_window(results['clip_len'])
@@ -64,27 +67,32 @@ class PerClip(BaseTransform):
 
     def __init__(self, transforms: Sequence[dict | Callable]) -> None:
         # built here, since Compose would look in mmengine's registry where no default scope is set
-        self.transforms = Compose([each if callable(each) else TRANSFORMS.build(each)
-                                   for each in transforms])
+        self.transforms = Compose(
+            [each if callable(each) else TRANSFORMS.build(each) for each in transforms]
+        )
 
     def transform(self, results: dict) -> dict:
         clip_len, num_clips = results['clip_len'], results['num_clips']
         imgs = results['imgs']
         if len(imgs) != clip_len * num_clips:
-            raise ValueError(f'PerClip: {len(imgs)} images are not {num_clips} clips of {clip_len} '
-                             'frames; put PerClip before transforms that make crops')
+            raise ValueError(
+                f'PerClip: {len(imgs)} images are not {num_clips} clips of {clip_len} '
+                'frames; put PerClip before transforms that make crops'
+            )
         common = {key: value for key, value in results.items() if key != 'imgs'}
         out, shapes = [], []
         for start in range(0, len(imgs), clip_len):
             clip = copy.deepcopy(common)
-            clip.update(imgs=list(imgs[start:start + clip_len]), num_clips=1)
+            clip.update(imgs=list(imgs[start : start + clip_len]), num_clips=1)
             clip = self.transforms(clip)
             out.extend(clip['imgs'])
             shapes.append((len(clip['imgs']), *clip['imgs'][0].shape))
         if len(set(shapes)) > 1:
-            raise ValueError('PerClip: the clips came out with different shapes (frames, height, '
-                             f'width, channels) {sorted(set(shapes))}; end with a Resize to a '
-                             'fixed size (keep_ratio=False)')
+            raise ValueError(
+                'PerClip: the clips came out with different shapes (frames, height, '
+                f'width, channels) {sorted(set(shapes))}; end with a Resize to a '
+                'fixed size (keep_ratio=False)'
+            )
         results.update(clip, imgs=out, num_clips=num_clips)
         return results
 

@@ -4,6 +4,7 @@ DPC (sec. 4.1) and MemDPC (sec. 4.1) jitter and grey every *frame* with draws of
 that predicts the future could otherwise recognise a clip by its colours alone. mmaction2's own
 ``ColorJitter`` draws once per clip, its hue scale is wrong and it fails with numpy 2, hence ours.
 """
+
 from __future__ import annotations
 
 from numbers import Real
@@ -45,8 +46,12 @@ def adjust_hue(img: np.ndarray, turns: float) -> np.ndarray:
     return cv2.convertScaleAbs(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))  # rounds and saturates
 
 
-ADJUST = dict(brightness=adjust_brightness, contrast=adjust_contrast,
-              saturation=adjust_saturation, hue=adjust_hue)
+ADJUST = dict(
+    brightness=adjust_brightness,
+    contrast=adjust_contrast,
+    saturation=adjust_saturation,
+    hue=adjust_hue,
+)
 
 
 class _ColorTransform(BaseTransform):
@@ -62,7 +67,8 @@ class _ColorTransform(BaseTransform):
         if consistent not in ('frame', 'clip'):
             raise ValueError(
                 f"{name}: consistent is 'frame' (draws per frame) or 'clip' (draws per clip), "
-                f'got {consistent!r}.')
+                f'got {consistent!r}.'
+            )
         self.p = float(p)
         self.consistent = consistent
 
@@ -84,21 +90,30 @@ class _ColorTransform(BaseTransform):
         imgs = results['imgs']
         name = type(self).__name__
         if results.get('modality') == 'Flow':
-            raise ValueError(f"{name} is not for modality='Flow': flow has no colours, take it out "
-                             'of the pipeline')
+            raise ValueError(
+                f"{name} is not for modality='Flow': flow has no colours, take it out "
+                'of the pipeline'
+            )
         for img in imgs:
-            if (not isinstance(img, np.ndarray) or img.dtype != np.uint8 or img.ndim != 3
-                    or img.shape[2] != 3):
+            if (
+                not isinstance(img, np.ndarray)
+                or img.dtype != np.uint8
+                or img.ndim != 3
+                or img.shape[2] != 3
+            ):
                 got = f'{img.dtype} {img.shape}' if hasattr(img, 'dtype') else type(img).__name__
-                raise TypeError(f'{name} needs frames of [H, W, 3] uint8, got {got}; put it after '
-                                'decoding and before normalisation and FormatShape.')
+                raise TypeError(
+                    f'{name} needs frames of [H, W, 3] uint8, got {got}; put it after '
+                    'decoding and before normalisation and FormatShape.'
+                )
         group = 1 if self.consistent == 'frame' else results.get('clip_len', len(imgs))
         if group and len(imgs) % group:
-            raise ValueError(f'{name}: {len(imgs)} frames are not a whole number of clips of '
-                             f'{group} (clip_len).')
+            raise ValueError(
+                f'{name}: {len(imgs)} frames are not a whole number of clips of {group} (clip_len).'
+            )
         out = []
         for start in range(0, len(imgs), group or 1):
-            clip = imgs[start:start + group]
+            clip = imgs[start : start + group]
             if np.random.rand() < self.p:
                 change = self.draw()
                 clip = [change(img) for img in clip]
@@ -126,24 +141,35 @@ class VideoColorJitter(_ColorTransform):
         ValueError: for a value outside these ranges.
     """
 
-    def __init__(self, brightness: float = 0.5, contrast: float = 0.5, saturation: float = 0.5,
-                 hue: float = 0.25, p: float = 1.0, consistent: str = 'frame') -> None:
+    def __init__(
+        self,
+        brightness: float = 0.5,
+        contrast: float = 0.5,
+        saturation: float = 0.5,
+        hue: float = 0.25,
+        p: float = 1.0,
+        consistent: str = 'frame',
+    ) -> None:
         super().__init__(p, consistent)
         self.ranges: dict[str, tuple[float, float]] = {}
-        for name, width in dict(brightness=brightness, contrast=contrast, saturation=saturation,
-                                hue=hue).items():
+        for name, width in dict(
+            brightness=brightness, contrast=contrast, saturation=saturation, hue=hue
+        ).items():
             top = 0.5 if name == 'hue' else np.inf
             if not isinstance(width, Real) or not 0 <= width <= top or not np.isfinite(width):
                 span = 'in [0, 0.5] turns of the wheel' if name == 'hue' else 'at least 0'
                 raise ValueError(f'VideoColorJitter: {name} is one number {span}, got {width!r}.')
             if width > 0:
-                self.ranges[name] = ((-width, width) if name == 'hue'
-                                     else (max(0.0, 1.0 - width), 1.0 + width))
+                self.ranges[name] = (
+                    (-width, width) if name == 'hue' else (max(0.0, 1.0 - width), 1.0 + width)
+                )
 
     def draw(self):
         names = list(self.ranges)
-        steps = [(ADJUST[names[i]], np.random.uniform(*self.ranges[names[i]]))
-                 for i in np.random.permutation(len(names))]
+        steps = [
+            (ADJUST[names[i]], np.random.uniform(*self.ranges[names[i]]))
+            for i in np.random.permutation(len(names))
+        ]
 
         def change(img: np.ndarray) -> np.ndarray:
             for adjust, amount in steps:
@@ -153,8 +179,10 @@ class VideoColorJitter(_ColorTransform):
         return change
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(ranges={self.ranges}, p={self.p}, '
-                f'consistent={self.consistent!r})')
+        return (
+            f'{type(self).__name__}(ranges={self.ranges}, p={self.p}, '
+            f'consistent={self.consistent!r})'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -171,8 +199,7 @@ class VideoRandomGray(_ColorTransform):
         ValueError: for a value outside these.
     """
 
-    def __init__(self, p: float = 0.25, mode: str = 'luminance',
-                 consistent: str = 'frame') -> None:
+    def __init__(self, p: float = 0.25, mode: str = 'luminance', consistent: str = 'frame') -> None:
         super().__init__(p, consistent)
         if mode not in ('luminance', 'channel'):
             raise ValueError(f"VideoRandomGray: mode is 'luminance' or 'channel', got {mode!r}.")
@@ -182,15 +209,19 @@ class VideoRandomGray(_ColorTransform):
         channel = np.random.randint(3) if self.mode == 'channel' else None
 
         def change(img: np.ndarray) -> np.ndarray:
-            grey = (cv2.cvtColor(img, cv2.COLOR_RGB2GRAY) if channel is None
-                    else cv2.extractChannel(img, channel))
+            grey = (
+                cv2.cvtColor(img, cv2.COLOR_RGB2GRAY)
+                if channel is None
+                else cv2.extractChannel(img, channel)
+            )
             return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
 
         return change
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(p={self.p}, mode={self.mode!r}, '
-                f'consistent={self.consistent!r})')
+        return (
+            f'{type(self).__name__}(p={self.p}, mode={self.mode!r}, consistent={self.consistent!r})'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -206,14 +237,20 @@ class VideoGaussianBlur(_ColorTransform):
         ValueError: for a value outside these.
     """
 
-    def __init__(self, sigma: tuple[float, float] = (0.1, 2.0), p: float = 0.5,
-                 consistent: str = 'clip') -> None:
+    def __init__(
+        self, sigma: tuple[float, float] = (0.1, 2.0), p: float = 0.5, consistent: str = 'clip'
+    ) -> None:
         super().__init__(p, consistent)
-        if (not isinstance(sigma, (tuple, list)) or len(sigma) != 2
-                or not all(isinstance(end, Real) for end in sigma)
-                or not 0 < sigma[0] <= sigma[1] < np.inf):
-            raise ValueError('VideoGaussianBlur: sigma is a range (low, high) of pixels with '
-                             f'0 < low <= high, got {sigma!r}.')
+        if (
+            not isinstance(sigma, (tuple, list))
+            or len(sigma) != 2
+            or not all(isinstance(end, Real) for end in sigma)
+            or not 0 < sigma[0] <= sigma[1] < np.inf
+        ):
+            raise ValueError(
+                'VideoGaussianBlur: sigma is a range (low, high) of pixels with '
+                f'0 < low <= high, got {sigma!r}.'
+            )
         self.sigma = tuple(float(end) for end in sigma)
 
     def draw(self):
@@ -223,12 +260,14 @@ class VideoGaussianBlur(_ColorTransform):
 
         def change(img: np.ndarray) -> np.ndarray:
             # in float: OpenCV's 8-bit filter is off by up to 2 of 255
-            blurred = cv2.GaussianBlur(img.astype(np.float32), (size, size), sigma,
-                                       borderType=cv2.BORDER_REFLECT_101)
+            blurred = cv2.GaussianBlur(
+                img.astype(np.float32), (size, size), sigma, borderType=cv2.BORDER_REFLECT_101
+            )
             return cv2.convertScaleAbs(blurred)
 
         return change
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(sigma={self.sigma}, p={self.p}, '
-                f'consistent={self.consistent!r})')
+        return (
+            f'{type(self).__name__}(sigma={self.sigma}, p={self.p}, consistent={self.consistent!r})'
+        )

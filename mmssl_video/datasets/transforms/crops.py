@@ -37,12 +37,15 @@ class MultiCrop(BaseTransform):
 
     CROPS = ('center', 'three', 'five')
 
-    def __init__(self, crop_size: int | tuple[int, int], crops: str = 'center',
-                 flip: bool = False) -> None:
+    def __init__(
+        self, crop_size: int | tuple[int, int], crops: str = 'center', flip: bool = False
+    ) -> None:
         size = (crop_size, crop_size) if isinstance(crop_size, int) else tuple(crop_size)
         if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):
-            raise ValueError('MultiCrop: crop_size is a whole number of pixels or (width, height), '
-                             f'got {crop_size!r}')
+            raise ValueError(
+                'MultiCrop: crop_size is a whole number of pixels or (width, height), '
+                f'got {crop_size!r}'
+            )
         if crops not in self.CROPS:
             raise ValueError(f'MultiCrop: crops must be one of {self.CROPS}, got {crops!r}')
         self.crop_size = size
@@ -53,9 +56,11 @@ class MultiCrop(BaseTransform):
         """(left, top) of the crops of a frame."""
         right, bottom = width - self.crop_size[0], height - self.crop_size[1]
         if right < 0 or bottom < 0:
-            raise ValueError(f'MultiCrop: a crop of {self.crop_size[0]}x{self.crop_size[1]} does '
-                             f'not fit into frames of {width}x{height} (width x height); put a '
-                             'Resize before it')
+            raise ValueError(
+                f'MultiCrop: a crop of {self.crop_size[0]}x{self.crop_size[1]} does '
+                f'not fit into frames of {width}x{height} (width x height); put a '
+                'Resize before it'
+            )
         middle = (right // 2, bottom // 2)
         if self.crops == 'center':
             return [middle]
@@ -68,11 +73,11 @@ class MultiCrop(BaseTransform):
     def transform(self, results: dict) -> dict:
         imgs = results['imgs']
         offsets = self.offsets(*imgs[0].shape[:2])
-        boxes = np.array([(x, y, x + self.crop_size[0], y + self.crop_size[1])
-                          for x, y in offsets])
+        boxes = np.array([(x, y, x + self.crop_size[0], y + self.crop_size[1]) for x, y in offsets])
         # copies: later transforms may work in place, and crops overlap
-        out = [img[top:bottom, left:right].copy() for left, top, right, bottom in boxes
-               for img in imgs]
+        out = [
+            img[top:bottom, left:right].copy() for left, top, right, bottom in boxes for img in imgs
+        ]
         if self.flip:
             out += [mirrored(img, results['modality']) for img in out]
             boxes = np.concatenate([boxes, boxes])
@@ -84,5 +89,7 @@ class MultiCrop(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(crop_size={self.crop_size}, crops={self.crops!r}, '
-                f'flip={self.flip})')
+        return (
+            f'{type(self).__name__}(crop_size={self.crop_size}, crops={self.crops!r}, '
+            f'flip={self.flip})'
+        )

@@ -45,17 +45,23 @@ def failure_frame(results: dict) -> float:
         BadVideoError: The failure lies behind the video's end.
     """
     if results.get('failure_time') is None:
-        raise ValueError('labelling steps needs the failure time of each video: use OopsDataset '
-                         'with a list of lines "path SECONDS"')
+        raise ValueError(
+            'labelling steps needs the failure time of each video: use OopsDataset '
+            'with a list of lines "path SECONDS"'
+        )
     fps = results.get('avg_fps')
     if not fps or not fps > 0:
-        raise ValueError(f'{results["filename"]} names no frame rate, so a failure time in seconds '
-                         'cannot be placed in it: use video files')
+        raise ValueError(
+            f'{results["filename"]} names no frame rate, so a failure time in seconds '
+            'cannot be placed in it: use video files'
+        )
     frame = results['failure_time'] * fps
     if frame >= results['total_frames']:
         raise BadVideoError(
-            results['filename'], f'ends after {results["total_frames"] / fps:.2f} s, before its '
-                                 f'failure at {results["failure_time"]:g} s')
+            results['filename'],
+            f'ends after {results["total_frames"] / fps:.2f} s, before its '
+            f'failure at {results["failure_time"]:g} s',
+        )
     return frame
 
 
@@ -85,20 +91,34 @@ class SampleFailureWindow(SampleWindow):
         ValueError: An argument makes no sense.
     """
 
-    def __init__(self, num_frames: int = 40, stride: int = 3, num_blocks: int = 8,
-                 failure_probability: float | None = None, cover_end: bool = True,
-                 short: str = 'pad', **kwargs) -> None:
+    def __init__(
+        self,
+        num_frames: int = 40,
+        stride: int = 3,
+        num_blocks: int = 8,
+        failure_probability: float | None = None,
+        cover_end: bool = True,
+        short: str = 'pad',
+        **kwargs,
+    ) -> None:
         super().__init__(num_frames, stride, short=short, **kwargs)
         if short == 'loop':
-            raise ValueError("SampleFailureWindow: short='loop' would show frames before the "
-                             "failure again after it; use 'pad' or 'drop'")
+            raise ValueError(
+                "SampleFailureWindow: short='loop' would show frames before the "
+                "failure again after it; use 'pad' or 'drop'"
+            )
         if not isinstance(num_blocks, int) or num_blocks < 2 or num_frames % num_blocks:
-            raise ValueError('SampleFailureWindow: num_blocks must be at least 2 and divide '
-                             f'num_frames={num_frames}, got {num_blocks!r}')
-        if failure_probability is not None and (self.mode != 'random'
-                                                or not 0 <= failure_probability <= 1):
-            raise ValueError("SampleFailureWindow: failure_probability is for mode='random' and "
-                             f'lies in [0, 1], got {failure_probability!r} with mode={self.mode!r}')
+            raise ValueError(
+                'SampleFailureWindow: num_blocks must be at least 2 and divide '
+                f'num_frames={num_frames}, got {num_blocks!r}'
+            )
+        if failure_probability is not None and (
+            self.mode != 'random' or not 0 <= failure_probability <= 1
+        ):
+            raise ValueError(
+                "SampleFailureWindow: failure_probability is for mode='random' and "
+                f'lies in [0, 1], got {failure_probability!r} with mode={self.mode!r}'
+            )
         self.block = num_frames * stride // num_blocks
         self.failure_probability = failure_probability
         self.cover_end = cover_end
@@ -130,8 +150,10 @@ class SampleFailureWindow(SampleWindow):
         return draw if draw < first else draw + inside
 
     def __repr__(self) -> str:
-        return (f'{super().__repr__()[:-1]}, failure_probability={self.failure_probability}, '
-                f'cover_end={self.cover_end})')
+        return (
+            f'{super().__repr__()[:-1]}, failure_probability={self.failure_probability}, '
+            f'cover_end={self.cover_end})'
+        )
 
 
 @TRANSFORMS.register_module()
@@ -150,8 +172,15 @@ class LabelSteps(BaseTransform):
     :attr:`META_KEYS`.
     """
 
-    META_KEYS = ('name', 'sample_idx', 'total_frames', 'avg_fps', 'step_starts', 'step_frames',
-                 'failure_frame')
+    META_KEYS = (
+        'name',
+        'sample_idx',
+        'total_frames',
+        'avg_fps',
+        'step_starts',
+        'step_frames',
+        'failure_frame',
+    )
 
     def transform(self, results: dict) -> dict:
         failure = failure_frame(results)

@@ -38,8 +38,9 @@ class VideoFlip(BaseTransform):
 
     def __init__(self, flip_ratio: float = 0.5) -> None:
         if not 0 <= flip_ratio <= 1:
-            raise ValueError('VideoFlip: flip_ratio is a probability in [0, 1], got '
-                             f'{flip_ratio!r}')
+            raise ValueError(
+                f'VideoFlip: flip_ratio is a probability in [0, 1], got {flip_ratio!r}'
+            )
         self.flip_ratio = flip_ratio
 
     def transform(self, results: dict) -> dict:

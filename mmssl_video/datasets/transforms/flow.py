@@ -46,8 +46,9 @@ class FlowVideo(VideoSource):
         BadVideoError: The file cannot be used, or it is no flow.
     """
 
-    def __init__(self, path, num_threads: int = 1, decoder: str = 'auto',
-                 allow_truncated: bool = False) -> None:
+    def __init__(
+        self, path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
+    ) -> None:
         self.allow_truncated = allow_truncated
         super().__init__(path, num_threads, 'pyav', allow_truncated)
 
@@ -55,9 +56,12 @@ class FlowVideo(VideoSource):
         comment = self.probe.comment
         self.info = info_from_comment(comment)
         if self.info is None:
-            raise BadVideoError(self.path, f'holds flow of another version ({comment!r}): make it '
-                                           'anew' if is_flow_comment(comment) else
-                                f'is an ordinary video, not packed optical flow ({_MAKE})')
+            raise BadVideoError(
+                self.path,
+                f'holds flow of another version ({comment!r}): make it anew'
+                if is_flow_comment(comment)
+                else f'is an ordinary video, not packed optical flow ({_MAKE})',
+            )
         if len(self) != len(self.info) and not self.allow_truncated:
             raise BadVideoError(self.path, f'holds {len(self)} flows instead of {len(self.info)}')
 
@@ -65,10 +69,13 @@ class FlowVideo(VideoSource):
         height, width = self.info.height, self.info.width
         luma = frame.planes[0]
         if (frame.height, frame.width) != (2 * height, width) or frame.color_range != 2:
-            raise BadVideoError(self.path, f'is no longer the packed flow of {height}x{width} that '
-                                           'its comment says: someone has encoded it anew')
+            raise BadVideoError(
+                self.path,
+                f'is no longer the packed flow of {height}x{width} that '
+                'its comment says: someone has encoded it anew',
+            )
         planes = np.frombuffer(luma, np.uint8).reshape(-1, luma.line_size)[:, :width]
-        return as_image(planes[:height], planes[height:2 * height])
+        return as_image(planes[:height], planes[height : 2 * height])
 
 
 class FlowFolder:
@@ -82,13 +89,15 @@ class FlowFolder:
         BadVideoError: The folder is not there or is no flow.
     """
 
-    def __init__(self, path, num_threads: int = 1, decoder: str = 'auto',
-                 allow_truncated: bool = False) -> None:
+    def __init__(
+        self, path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
+    ) -> None:
         self.path = os.fspath(path)
         meta = Path(path, META)
         if not meta.is_file():
-            raise BadVideoError(path, f'is a folder without {META}, so it is no whole flow '
-                                      f'({_MAKE})')
+            raise BadVideoError(
+                path, f'is a folder without {META}, so it is no whole flow ({_MAKE})'
+            )
         try:
             self.info, self.fps = read_meta(meta)
         except ValueError as error:
@@ -99,8 +108,9 @@ class FlowFolder:
 
     def is_whole(self) -> bool:
         """Whether all JPEGs are there (not whether each can be read)."""
-        return {image_name(axis, number) for axis in 'xy' for number in range(1, len(self) + 1)
-                } <= set(os.listdir(self.path))
+        return {
+            image_name(axis, number) for axis in 'xy' for number in range(1, len(self) + 1)
+        } <= set(os.listdir(self.path))
 
     def get_frames(self, indices: Sequence[int]) -> dict:
         """Read frames.
@@ -116,10 +126,10 @@ class FlowFolder:
         """
         wanted = sorted({int(index) for index in indices})
         if not wanted or wanted[0] < 0 or wanted[-1] >= len(self):
-            raise IndexError(f'frames {wanted[:1]}..{wanted[-1:]} of {self.path}, which has '
-                             f'{len(self)} frames')
-        return {index: as_image(self._read('x', index), self._read('y', index))
-                for index in wanted}
+            raise IndexError(
+                f'frames {wanted[:1]}..{wanted[-1:]} of {self.path}, which has {len(self)} frames'
+            )
+        return {index: as_image(self._read('x', index), self._read('y', index)) for index in wanted}
 
     def _read(self, axis: str, index: int) -> np.ndarray:
         name = image_name(axis, index + 1)
@@ -134,8 +144,9 @@ class FlowFolder:
         return image
 
 
-def open_flow(path, num_threads: int = 1, decoder: str = 'auto',
-              allow_truncated: bool = False) -> FlowVideo | FlowFolder:
+def open_flow(
+    path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
+) -> FlowVideo | FlowFolder:
     """Open flow of either format; arguments and errors as of :class:`FlowVideo`."""
     kind = FlowFolder if os.path.isdir(path) else FlowVideo
     return kind(path, num_threads, decoder, allow_truncated)
@@ -148,11 +159,19 @@ _COLOURLESS = 'flow has no colours: take it out of the pipeline'
 _UNKNOWN = 'what it does to flow is not known: use transforms of mmssl_video'
 _NOT_FOR_FLOW = (
     (mmaction_transforms.Flip, 'it does not negate u of three-channel flow: use VideoFlip'),
-    (mmaction_transforms.TenCrop, 'its mirror images do not negate u: use MultiCrop with '
-                                  "crops='five', flip=True"),
+    (
+        mmaction_transforms.TenCrop,
+        "its mirror images do not negate u: use MultiCrop with crops='five', flip=True",
+    ),
     ((VideoColorJitter, VideoRandomGray, mmaction_transforms.ColorJitter), _COLOURLESS),
-    ((mmaction_transforms.ImgAug, mmaction_transforms.TorchVisionWrapper,
-      mmaction_transforms.PytorchVideoWrapper), _UNKNOWN),
+    (
+        (
+            mmaction_transforms.ImgAug,
+            mmaction_transforms.TorchVisionWrapper,
+            mmaction_transforms.PytorchVideoWrapper,
+        ),
+        _UNKNOWN,
+    ),
 )
 
 

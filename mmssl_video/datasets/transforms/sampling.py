@@ -48,35 +48,62 @@ class SampleWindow(BaseTransform):
     MODES = ('random', 'center', 'sliding', 'uniform')
     SHORT = ('loop', 'pad', 'drop')
 
-    def __init__(self, num_frames: int = 40, stride: int = 3, mode: str = 'random',
-                 num_windows: int = 1, overlap: float = 0.5, step_frames: int | None = None,
-                 max_windows: int | None = None, start_range: str = 'all',
-                 short: str = 'loop', min_gap: int = 0) -> None:
-        for name, value in dict(num_frames=num_frames, stride=stride, num_windows=num_windows,
-                                step_frames=step_frames, max_windows=max_windows).items():
+    def __init__(
+        self,
+        num_frames: int = 40,
+        stride: int = 3,
+        mode: str = 'random',
+        num_windows: int = 1,
+        overlap: float = 0.5,
+        step_frames: int | None = None,
+        max_windows: int | None = None,
+        start_range: str = 'all',
+        short: str = 'loop',
+        min_gap: int = 0,
+    ) -> None:
+        for name, value in dict(
+            num_frames=num_frames,
+            stride=stride,
+            num_windows=num_windows,
+            step_frames=step_frames,
+            max_windows=max_windows,
+        ).items():
             optional = name in ('step_frames', 'max_windows')
-            if not (value is None and optional) and not (isinstance(value, (int, np.integer))
-                                                         and value >= 1):
-                raise ValueError(f'SampleWindow: {name} must be a whole number of at least 1'
-                                 f'{" or None" if optional else ""}, got {value!r}')
-        for name, value, choices in (('mode', mode, self.MODES), ('short', short, self.SHORT),
-                                     ('start_range', start_range, ('all', 'released'))):
+            if not (value is None and optional) and not (
+                isinstance(value, (int, np.integer)) and value >= 1
+            ):
+                raise ValueError(
+                    f'SampleWindow: {name} must be a whole number of at least 1'
+                    f'{" or None" if optional else ""}, got {value!r}'
+                )
+        for name, value, choices in (
+            ('mode', mode, self.MODES),
+            ('short', short, self.SHORT),
+            ('start_range', start_range, ('all', 'released')),
+        ):
             if value not in choices:
                 raise ValueError(f'SampleWindow: {name} must be one of {choices}, got {value!r}')
         if not isinstance(min_gap, (int, np.integer)) or min_gap < 0:
-            raise ValueError('SampleWindow: min_gap must be a whole number of at least 0, got '
-                             f'{min_gap!r}')
+            raise ValueError(
+                f'SampleWindow: min_gap must be a whole number of at least 0, got {min_gap!r}'
+            )
         if min_gap and (mode != 'random' or num_windows < 2):
-            raise ValueError("SampleWindow: min_gap is for mode='random' and num_windows of at "
-                             f'least 2, got mode={mode!r} and num_windows={num_windows}')
+            raise ValueError(
+                "SampleWindow: min_gap is for mode='random' and num_windows of at "
+                f'least 2, got mode={mode!r} and num_windows={num_windows}'
+            )
         if not 0 <= overlap < 1:
             raise ValueError(f'SampleWindow: overlap must be in [0, 1), got {overlap!r}')
         if mode in ('center', 'sliding') and num_windows != 1:
-            raise ValueError(f"SampleWindow: mode='{mode}' decides the number of windows itself; "
-                             f"num_windows={num_windows} is for 'random' and 'uniform'")
+            raise ValueError(
+                f"SampleWindow: mode='{mode}' decides the number of windows itself; "
+                f"num_windows={num_windows} is for 'random' and 'uniform'"
+            )
         if mode != 'sliding' and (step_frames or max_windows):
-            raise ValueError("SampleWindow: step_frames and max_windows are for mode='sliding', "
-                             f'got mode={mode!r}')
+            raise ValueError(
+                "SampleWindow: step_frames and max_windows are for mode='sliding', "
+                f'got mode={mode!r}'
+            )
         self.num_frames = num_frames
         self.stride = stride
         self.mode = mode
@@ -132,8 +159,10 @@ class SampleWindow(BaseTransform):
             frame_inds = (starts[:, None] + offsets).reshape(-1)
         elif self.short == 'drop':
             raise ShortVideoError(
-                results['filename'], f'has {total} frames, a window of {self.num_frames} frames at '
-                                     f'stride {self.stride} needs {self.span}')
+                results['filename'],
+                f'has {total} frames, a window of {self.num_frames} frames at '
+                f'stride {self.stride} needs {self.span}',
+            )
         else:
             # 'random' and 'uniform' promise a number of windows; all show the same frames here
             count = self.num_windows if self.mode in ('random', 'uniform') else 1
@@ -148,6 +177,8 @@ class SampleWindow(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(num_frames={self.num_frames}, stride={self.stride}, '
-                f'mode={self.mode!r}, num_windows={self.num_windows}, step={self.step}, '
-                f'max_windows={self.max_windows}, short={self.short!r})')
+        return (
+            f'{type(self).__name__}(num_frames={self.num_frames}, stride={self.stride}, '
+            f'mode={self.mode!r}, num_windows={self.num_windows}, step={self.step}, '
+            f'max_windows={self.max_windows}, short={self.short!r})'
+        )

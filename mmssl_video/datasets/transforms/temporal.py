@@ -48,7 +48,7 @@ def drop_apart(frames: np.ndarray, num_dropped: int) -> np.ndarray:
 def crop_time(frames: np.ndarray, num_frames: int) -> np.ndarray:
     """``num_frames`` consecutive frames from a start that is uniform over all valid ones."""
     start = np.random.randint(0, len(frames) - num_frames + 1)
-    return frames[start:start + num_frames]
+    return frames[start : start + num_frames]
 
 
 class TemporalTransform(BaseTransform):
@@ -69,8 +69,10 @@ class TemporalTransform(BaseTransform):
     def clips(self, results: dict) -> list[np.ndarray]:
         """Frame numbers of every clip."""
         if 'imgs' in results:
-            raise ValueError(f'{type(self).__name__} works on frame numbers: put it between '
-                             'SampleWindow and DecodeFrames')
+            raise ValueError(
+                f'{type(self).__name__} works on frame numbers: put it between '
+                'SampleWindow and DecodeFrames'
+            )
         lengths = results.get('clip_lens')
         if lengths is None:
             lengths = [results['clip_len']] * results['num_clips']
@@ -106,8 +108,9 @@ class RepeatClips(TemporalTransform):
 
     def __init__(self, times: int = 2) -> None:
         if not isinstance(times, int) or times < 1:
-            raise ValueError(f'RepeatClips: times must be a whole number of at least 1, got '
-                             f'{times!r}')
+            raise ValueError(
+                f'RepeatClips: times must be a whole number of at least 1, got {times!r}'
+            )
         self.times = times
 
     def transform(self, results: dict) -> dict:
@@ -140,16 +143,20 @@ class PlaybackRateDistortion(TemporalTransform):
         if not max_rate >= 1:
             raise ValueError(f'PlaybackRateDistortion: max_rate is at least 1, got {max_rate!r}')
         if not isinstance(max_dropped, int) or max_dropped < 0:
-            raise ValueError('PlaybackRateDistortion: max_dropped is a whole number of at least 0, '
-                             f'got {max_dropped!r}')
+            raise ValueError(
+                'PlaybackRateDistortion: max_dropped is a whole number of at least 0, '
+                f'got {max_dropped!r}'
+            )
         self.max_rate, self.max_dropped = float(max_rate), max_dropped
 
     def frames_after(self, num_frames: int) -> int:
         dropped = self.max_dropped if self.max_rate > 1 else 0
         if num_frames <= dropped:
-            raise ValueError(f'PlaybackRateDistortion may drop {dropped} frames of clips that may '
-                             f'have only {num_frames}: raise SampleWindow.num_frames by '
-                             f'{dropped + 1 - num_frames}, or lower max_dropped')
+            raise ValueError(
+                f'PlaybackRateDistortion may drop {dropped} frames of clips that may '
+                f'have only {num_frames}: raise SampleWindow.num_frames by '
+                f'{dropped + 1 - num_frames}, or lower max_dropped'
+            )
         return num_frames - dropped
 
     def transform(self, results: dict) -> dict:
@@ -157,12 +164,13 @@ class PlaybackRateDistortion(TemporalTransform):
         self.frames_after(min(map(len, clips)))
         rates = np.random.uniform(1, self.max_rate, len(clips))
         results['playback_rate'] = rates.astype(np.float32)
-        return self.put(results, [distort_rate(clip, rate, self.max_dropped)
-                                  for clip, rate in zip(clips, rates)])
+        return self.put(
+            results,
+            [distort_rate(clip, rate, self.max_dropped) for clip, rate in zip(clips, rates)],
+        )
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(max_rate={self.max_rate}, '
-                f'max_dropped={self.max_dropped})')
+        return f'{type(self).__name__}(max_rate={self.max_rate}, max_dropped={self.max_dropped})'
 
 
 @TRANSFORMS.register_module()
@@ -178,17 +186,21 @@ class TemporalRandomDropout(TemporalTransform):
 
     def __init__(self, num_dropped: int = 4) -> None:
         if not isinstance(num_dropped, int) or num_dropped < 0:
-            raise ValueError('TemporalRandomDropout: num_dropped is a whole number of at least 0, '
-                             f'got {num_dropped!r}')
+            raise ValueError(
+                'TemporalRandomDropout: num_dropped is a whole number of at least 0, '
+                f'got {num_dropped!r}'
+            )
         self.num_dropped = num_dropped
 
     def frames_after(self, num_frames: int) -> int:
         needed = max(2 * self.num_dropped - 1, self.num_dropped + 1)
         if num_frames < needed:
-            raise ValueError(f'TemporalRandomDropout needs at least {needed} frames to drop '
-                             f'{self.num_dropped} that are no neighbours, and a clip may have only '
-                             f'{num_frames}: raise SampleWindow.num_frames by '
-                             f'{needed - num_frames}, or lower num_dropped')
+            raise ValueError(
+                f'TemporalRandomDropout needs at least {needed} frames to drop '
+                f'{self.num_dropped} that are no neighbours, and a clip may have only '
+                f'{num_frames}: raise SampleWindow.num_frames by '
+                f'{needed - num_frames}, or lower num_dropped'
+            )
         return num_frames - self.num_dropped
 
     def transform(self, results: dict) -> dict:
@@ -217,18 +229,22 @@ class TemporalRandomCrop(TemporalTransform):
 
     def __init__(self, num_frames: int = 16) -> None:
         if not isinstance(num_frames, int) or num_frames < 1:
-            raise ValueError('TemporalRandomCrop: num_frames is a whole number of at least 1, got '
-                             f'{num_frames!r}')
+            raise ValueError(
+                'TemporalRandomCrop: num_frames is a whole number of at least 1, got '
+                f'{num_frames!r}'
+            )
         self.num_frames = num_frames
 
     def frames_after(self, num_frames: int) -> int:
         missing = self.num_frames - num_frames
         if missing > 0:
-            raise ValueError(f'TemporalRandomCrop needs {self.num_frames} frames and may get only '
-                             f'{num_frames}: the e extra frames of the clip are {missing} too few '
-                             'for what is dropped; raise SampleWindow.num_frames by '
-                             f'{missing} or drop fewer (TemporalRandomDropout.num_dropped, '
-                             'PlaybackRateDistortion.max_dropped)')
+            raise ValueError(
+                f'TemporalRandomCrop needs {self.num_frames} frames and may get only '
+                f'{num_frames}: the e extra frames of the clip are {missing} too few '
+                'for what is dropped; raise SampleWindow.num_frames by '
+                f'{missing} or drop fewer (TemporalRandomDropout.num_dropped, '
+                'PlaybackRateDistortion.max_dropped)'
+            )
         return self.num_frames
 
     def transform(self, results: dict) -> dict:

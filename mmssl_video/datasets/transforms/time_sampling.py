@@ -38,8 +38,15 @@ class SampleTimedWindow(SampleWindow):
         BadVideoError: At transform time, for a video that does not say its frame rate.
     """
 
-    def __init__(self, num_frames: int = 16, stride: int = 4, target_fps: float = 30.,
-                 mode: str = 'random', num_windows: int = 1, span: str = 'frames') -> None:
+    def __init__(
+        self,
+        num_frames: int = 16,
+        stride: int = 4,
+        target_fps: float = 30.0,
+        mode: str = 'random',
+        num_windows: int = 1,
+        span: str = 'frames',
+    ) -> None:
         super().__init__(num_frames, stride, mode, num_windows, short='pad')
         if mode == 'sliding':
             raise ValueError("SampleTimedWindow: mode must be 'random', 'center' or 'uniform'")
@@ -65,8 +72,9 @@ class SampleTimedWindow(SampleWindow):
     def transform(self, results: dict) -> dict:
         fps = results.get('avg_fps')
         if not fps or not fps > 0:
-            raise BadVideoError(results['filename'], 'does not say its frame rate, which '
-                                                     'SampleTimedWindow needs')
+            raise BadVideoError(
+                results['filename'], 'does not say its frame rate, which SampleTimedWindow needs'
+            )
         total = int(results['total_frames'])
         starts, length = self.window(total, fps)
         frames = np.linspace(starts, starts + length - 1, self.num_frames, axis=1)
@@ -80,6 +88,8 @@ class SampleTimedWindow(SampleWindow):
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(num_frames={self.num_frames}, stride={self.stride}, '
-                f'target_fps={self.target_fps}, mode={self.mode!r}, '
-                f'num_windows={self.num_windows}, span={self.length_from!r})')
+        return (
+            f'{type(self).__name__}(num_frames={self.num_frames}, stride={self.stride}, '
+            f'target_fps={self.target_fps}, mode={self.mode!r}, '
+            f'num_windows={self.num_windows}, span={self.length_from!r})'
+        )

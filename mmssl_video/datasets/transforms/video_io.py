@@ -45,8 +45,16 @@ else:
 # Containers that give every packet its own display time.
 _TIMED_CONTAINERS = {'mov', 'mp4', 'matroska', 'webm'}
 # Pixel formats on which decord gives the same values as PyAV (with 10 bits it does not).
-_DECORD_FORMATS = {'yuv420p', 'yuvj420p', 'yuv422p', 'yuvj422p', 'yuv444p', 'yuvj444p', 'gray',
-                   'gbrp'}
+_DECORD_FORMATS = {
+    'yuv420p',
+    'yuvj420p',
+    'yuv422p',
+    'yuvj422p',
+    'yuv444p',
+    'yuvj444p',
+    'gray',
+    'gbrp',
+}
 # PyAV raises IndexError when damage makes a stream appear in the middle of a transport stream.
 _DAMAGE = (av.FFmpegError, IndexError)
 _DECODERS = ('auto', 'decord', 'pyav')
@@ -151,8 +159,10 @@ def _truncated(container, stream, packets) -> str | None:
     """
     found = len(packets)
     if packets[-1].corrupt or found < 0.98 * stream.frames - 2:
-        return (f'truncated: the header promises {stream.frames} frames, '
-                f'the file holds {found - packets[-1].corrupt}')
+        return (
+            f'truncated: the header promises {stream.frames} frames, '
+            f'the file holds {found - packets[-1].corrupt}'
+        )
     if 'matroska' in container.format.name:  # promises a duration, no number of frames
         tag = re.fullmatch(r'(\d+):(\d\d):(\d+(?:\.\d*)?)', stream.metadata.get('DURATION', ''))
         promised = None
@@ -165,8 +175,9 @@ def _truncated(container, stream, packets) -> str | None:
             frame = float(1 / stream.average_rate) if stream.average_rate else 0.04
             shown = float(max(times) * stream.time_base) + frame
             if shown < 0.98 * promised - 3 * frame:
-                return (f'truncated: the header promises {promised:.2f} s, '
-                        f'the file holds {shown:.2f} s')
+                return (
+                    f'truncated: the header promises {promised:.2f} s, the file holds {shown:.2f} s'
+                )
     return None
 
 
@@ -203,8 +214,15 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
             for packet in container.demux(stream):
                 # 0x7f alone is MPEG-4's "no new frame here", which encoders put first in AVI
                 if packet.size > (stream.codec_context.name == 'mpeg4'):
-                    packets.append(_Packet(packet.pts, packet.dts, packet.is_keyframe,
-                                           not packet.is_discard, packet.is_corrupt))
+                    packets.append(
+                        _Packet(
+                            packet.pts,
+                            packet.dts,
+                            packet.is_keyframe,
+                            not packet.is_discard,
+                            packet.is_corrupt,
+                        )
+                    )
         except _DAMAGE as error:
             broken = f'damaged after {len(packets)} frames ({_reason(error)})'
         if not packets:
@@ -216,19 +234,27 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
         comment = container.metadata.get('comment', '')
         sound = packets[0].key and not broken
         shown = [packet for packet in packets if packet.shown]
-        timed = (not any(packet.pts is None for packet in packets)
-                 and bool(_TIMED_CONTAINERS & set(container.format.name.split(','))))
+        timed = not any(packet.pts is None for packet in packets) and bool(
+            _TIMED_CONTAINERS & set(container.format.name.split(','))
+        )
         if sound and timed:
             times = sorted(packet.pts for packet in shown)
-            keys = sorted((packet.pts, packet.pts if packet.dts is None else packet.dts)
-                          for packet in packets if packet.key)
+            keys = sorted(
+                (packet.pts, packet.pts if packet.dts is None else packet.dts)
+                for packet in packets
+                if packet.key
+            )
             counts = Counter(times)
-            simple = (len(counts) == len(packets) and _closed_gops(packets)
-                      and stream.codec_context.pix_fmt in _DECORD_FORMATS
-                      and stream.codec_context.codec.canonical_name != 'av1')
+            simple = (
+                len(counts) == len(packets)
+                and _closed_gops(packets)
+                and stream.codec_context.pix_fmt in _DECORD_FORMATS
+                and stream.codec_context.codec.canonical_name != 'av1'
+            )
             if all(counts[time] <= 1 for time, _ in keys):
-                return VideoProbe(len(shown), fps, 'decord' if simple else 'timestamps', times,
-                                  keys, comment)
+                return VideoProbe(
+                    len(shown), fps, 'decord' if simple else 'timestamps', times, keys, comment
+                )
         # In these containers a packet is a frame. Elsewhere it may be half of one, decoders drop
         # what comes before the first key frame, and what is left of a damaged file only decoding
         # tells.
@@ -255,16 +281,18 @@ class VideoSource:
 
     _image = staticmethod(_rgb)  # frame as an array [H, W, 3] uint8
 
-    def __init__(self, path, num_threads: int = 1, decoder: str = 'auto',
-                 allow_truncated: bool = False) -> None:
+    def __init__(
+        self, path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
+    ) -> None:
         self.path = os.fspath(path)
         self.num_threads = num_threads
         self.decoder = decoder
         self.probe = probe_video(self.path, allow_truncated, num_threads)
         self._check_contents()
         if decoder == 'decord' and self.probe.way != 'decord':
-            raise BadVideoError(path, "decord does not find frames exactly in this file; use "
-                                      "decoder='auto'")
+            raise BadVideoError(
+                path, "decord does not find frames exactly in this file; use decoder='auto'"
+            )
 
     def __len__(self) -> int:
         return self.probe.total_frames
@@ -292,25 +320,31 @@ class VideoSource:
         """
         wanted = sorted({int(index) for index in indices})
         if not wanted or wanted[0] < 0 or wanted[-1] >= len(self):
-            raise IndexError(f'frames {wanted[:1]}..{wanted[-1:]} of {self.path}, which has '
-                             f'{len(self)} frames')
+            raise IndexError(
+                f'frames {wanted[:1]}..{wanted[-1:]} of {self.path}, which has {len(self)} frames'
+            )
         if self.probe.way == 'decord' and self.decoder != 'pyav' and decord is not None:
             try:
                 return self._read_decord(wanted)
             except (decord.DECORDError, RuntimeError) as error:
                 # sound files on which decord fails exist (frames 48 or 72 pixels wide)
                 if self.decoder == 'decord':
-                    raise BadVideoError(self.path, f'decord: {str(error).splitlines()[0]}') \
-                        from error
+                    raise BadVideoError(
+                        self.path, f'decord: {str(error).splitlines()[0]}'
+                    ) from error
         try:
-            frames = (self._read_sequential if self.probe.way == 'sequential'
-                      else self._read_by_time)(wanted)
+            frames = (
+                self._read_sequential if self.probe.way == 'sequential' else self._read_by_time
+            )(wanted)
         except _DAMAGE as error:
             raise BadVideoError(self.path, f'cannot be decoded ({_reason(error)})') from error
         missing = len(wanted) - len(frames)
         if missing:
-            raise BadVideoError(self.path, f'damaged: {missing} of the {len(wanted)} frames asked '
-                                           f'for (last: {wanted[-1]}) cannot be decoded')
+            raise BadVideoError(
+                self.path,
+                f'damaged: {missing} of the {len(wanted)} frames asked '
+                f'for (last: {wanted[-1]}) cannot be decoded',
+            )
         return frames
 
     def iter_frames(self) -> Iterator[np.ndarray]:
@@ -324,8 +358,11 @@ class VideoSource:
             with _open(self.path) as container:
                 stream = _video_stream(container)
                 _single_thread(stream, self.num_threads)
-                numbered = (enumerate(_decode(container, stream)) if self.probe.way == 'sequential'
-                            else self._from_key(container, stream, 0))
+                numbered = (
+                    enumerate(_decode(container, stream))
+                    if self.probe.way == 'sequential'
+                    else self._from_key(container, stream, 0)
+                )
                 for number, frame in numbered:
                     if number == done < len(self):  # else not shown (before a cut's start)
                         yield self._image(frame)
@@ -334,8 +371,9 @@ class VideoSource:
             if done < len(self):
                 raise BadVideoError(self.path, f'cannot be decoded ({_reason(error)})') from error
         if done < len(self):
-            raise BadVideoError(self.path, f'damaged: only {done} of its {len(self)} frames can '
-                                           'be decoded')
+            raise BadVideoError(
+                self.path, f'damaged: only {done} of its {len(self)} frames can be decoded'
+            )
 
     def _read_decord(self, wanted):
         reader = decord.VideoReader(self.path, num_threads=self.num_threads)
@@ -421,8 +459,9 @@ class VideoInit(BaseTransform):
         BadVideoError: At transform time, for a file that cannot be used.
     """
 
-    def __init__(self, num_threads: int = 1, decoder: str = 'auto',
-                 allow_truncated: bool = False) -> None:
+    def __init__(
+        self, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
+    ) -> None:
         if decoder not in _DECODERS:
             raise ValueError(f'VideoInit: decoder must be one of {_DECODERS}, got {decoder!r}')
         if not isinstance(num_threads, int) or num_threads < 1:
@@ -436,16 +475,19 @@ class VideoInit(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         open_source = SOURCES[results.get('modality', 'RGB')]
-        source = open_source(results['filename'], self.num_threads, self.decoder,
-                             self.allow_truncated)
+        source = open_source(
+            results['filename'], self.num_threads, self.decoder, self.allow_truncated
+        )
         results['video_reader'] = source
         results['total_frames'] = len(source)
         results['avg_fps'] = source.fps
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(num_threads={self.num_threads}, '
-                f'decoder={self.decoder!r}, allow_truncated={self.allow_truncated})')
+        return (
+            f'{type(self).__name__}(num_threads={self.num_threads}, '
+            f'decoder={self.decoder!r}, allow_truncated={self.allow_truncated})'
+        )
 
 
 @TRANSFORMS.register_module()

@@ -11,6 +11,15 @@ from .sample_seed import SampleSeedHook
 from .sync_norm_stats import SyncNormStatsHook
 from .training_health import TrainingHealthHook
 
-__all__ = ['AtomicCheckpointHook', 'BadSampleHook', 'DataTimeHook', 'EncoderWeightsHook',
-           'MemoryBankHook', 'MomentumUpdateHook', 'PredictionStepsHook', 'SampleSeedHook',
-           'SyncNormStatsHook', 'TrainingHealthHook']
+__all__ = [
+    'AtomicCheckpointHook',
+    'BadSampleHook',
+    'DataTimeHook',
+    'EncoderWeightsHook',
+    'MemoryBankHook',
+    'MomentumUpdateHook',
+    'PredictionStepsHook',
+    'SampleSeedHook',
+    'SyncNormStatsHook',
+    'TrainingHealthHook',
+]

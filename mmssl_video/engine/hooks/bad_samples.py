@@ -41,17 +41,26 @@ class BadSampleHook(Hook):
             total = len(dataset)
             bad, short = by_path(now, 'bad'), by_path(now, 'short')
             if bad:
-                runner.logger.warning(self._report(
-                    f'{when}: {len(bad)} bad of {total} videos ({len(bad) / total:.1%}), each '
-                    'replaced by another one', bad))
+                runner.logger.warning(
+                    self._report(
+                        f'{when}: {len(bad)} bad of {total} videos ({len(bad) / total:.1%}), each '
+                        'replaced by another one',
+                        bad,
+                    )
+                )
             if short:
-                runner.logger.warning(self._report(
-                    f'{when}: {len(short)} of {total} videos too short ({len(short) / total:.1%}), '
-                    'each replaced by another one', short))
+                runner.logger.warning(
+                    self._report(
+                        f'{when}: {len(short)} of {total} videos too short '
+                        f'({len(short) / total:.1%}), each replaced by another one',
+                        short,
+                    )
+                )
             ever_bad = by_path(entries, 'bad')
             if len(ever_bad) > dataset.max_bad_share * total:
-                raise TooManyBadVideosError(too_many_message(
-                    ever_bad, total, dataset.max_bad_share, dataset.ann_file))
+                raise TooManyBadVideosError(
+                    too_many_message(ever_bad, total, dataset.max_bad_share, dataset.ann_file)
+                )
 
     @staticmethod
     def _report(head: str, videos: dict) -> str:

@@ -58,8 +58,9 @@ class AtomicCheckpointHook(CheckpointHook):
         runner.message_hub.update_info(_PENDING, False)
         super().after_val_epoch(runner, metrics)
         if pending and self._saved_epoch == runner.epoch:
-            self._save_checkpoint_with_step(runner, runner.epoch,
-                                            dict(epoch=runner.epoch, iter=runner.iter))
+            self._save_checkpoint_with_step(
+                runner, runner.epoch, dict(epoch=runner.epoch, iter=runner.iter)
+            )
 
     def _save_checkpoint(self, runner) -> None:
         self._saved_epoch = runner.epoch + 1
@@ -68,8 +69,10 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save_best_checkpoint(self, runner, metrics) -> None:
         for key in self.key_indicators if self.save_best else ():
             if key != 'auto' and key not in metrics:
-                raise KeyError(f'save_best={key!r} is no result of the validation; it gives '
-                               f'{", ".join(metrics)}')
+                raise KeyError(
+                    f'save_best={key!r} is no result of the validation; it gives '
+                    f'{", ".join(metrics)}'
+                )
         with self._removing_last():
             super()._save_best_checkpoint(runner, metrics)
 
@@ -77,16 +80,22 @@ class AtomicCheckpointHook(CheckpointHook):
         outdated = []
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             kept = [*self.keep_ckpt_ids, step]
-            outdated, kept = kept[:-self.max_keep_ckpts], kept[-self.max_keep_ckpts:]
+            outdated, kept = kept[: -self.max_keep_ckpts], kept[-self.max_keep_ckpts :]
             self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
             runner.message_hub.update_info('keep_ckpt_ids', kept)
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         runner.save_checkpoint(
-            self.out_dir, name, save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler, meta=meta, by_epoch=self.by_epoch,
-            backend_args=self.backend_args, **self.args)
+            self.out_dir,
+            name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
         if not is_main_process():
             return
         write_atomic(self.last_ckpt.encode(), osp.join(runner.work_dir, 'last_checkpoint'))
@@ -104,8 +113,10 @@ class AtomicCheckpointHook(CheckpointHook):
             yield
         finally:
             self.file_backend = backend
-        written = {getattr(self, 'best_ckpt_path', None),
-                   *getattr(self, 'best_ckpt_path_dict', {}).values()}
+        written = {
+            getattr(self, 'best_ckpt_path', None),
+            *getattr(self, 'best_ckpt_path_dict', {}).values(),
+        }
         for path in outdated:
             if path not in written and backend.isfile(path):
                 backend.remove(path)

@@ -26,7 +26,7 @@ class DataTimeHook(Hook):
         self.threshold, self.warnings_left = threshold, max_warnings
 
     def before_train_epoch(self, runner) -> None:
-        self._waited = self._total = 0.
+        self._waited = self._total = 0.0
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         hub = runner.message_hub
@@ -38,7 +38,7 @@ class DataTimeHook(Hook):
             self._total += total
 
     def after_train_epoch(self, runner) -> None:
-        share = self._waited / self._total if self._total else 0.
+        share = self._waited / self._total if self._total else 0.0
         if share <= self.threshold or self.warnings_left <= 0:
             return
         self.warnings_left -= 1
@@ -47,7 +47,10 @@ class DataTimeHook(Hook):
         if workers < cores:
             advice = f'raise train_dataloader.num_workers (now {workers}, {cores} CPU cores here)'
         else:
-            advice = (f'all {cores} CPU cores are taken by {workers} workers: store the videos at '
-                      'a smaller size (short side 256 or less) or with fewer augmentations')
-        runner.logger.warning(f'Training waited for data during {share:.0%} of epoch '
-                              f'{runner.epoch + 1}: {advice}.')
+            advice = (
+                f'all {cores} CPU cores are taken by {workers} workers: store the videos at '
+                'a smaller size (short side 256 or less) or with fewer augmentations'
+            )
+        runner.logger.warning(
+            f'Training waited for data during {share:.0%} of epoch {runner.epoch + 1}: {advice}.'
+        )

@@ -36,8 +36,10 @@ class EncoderWeightsHook(Hook):
         report = match_weights(model, weights, self.source, loaded_parts(model))
         print_log(str(report), runner.logger)
         # the rest as it is: mmengine would warn of every key that is missing or left over
-        checkpoint['state_dict'] = {**model.state_dict(),
-                                    **{key: weights[key] for key in report.loaded}}
+        checkpoint['state_dict'] = {
+            **model.state_dict(),
+            **{key: weights[key] for key in report.loaded},
+        }
 
 
 def loaded_parts(model) -> tuple[str, ...]:

@@ -59,24 +59,34 @@ class MemoryBankHook(Hook):
             return
         model = self._model(runner)
         if not hasattr(model, 'update_bank'):
-            raise TypeError(f'MemoryBankHook cannot be used with {type(model).__name__}: it has no '
-                            'memory bank')
+            raise TypeError(
+                f'MemoryBankHook cannot be used with {type(model).__name__}: it has no memory bank'
+            )
         if model.bank is None:
             return
         datasets = video_list_datasets(runner.train_loop.dataloader.dataset)
         if len(datasets) != 1:
-            raise ValueError(f'a temporal memory bank needs one VideoListDataset to train on, not '
-                             f'{len(datasets)}: join the lists into one')
-        model.bank.set_videos(len(datasets[0]), fingerprint_of(datasets[0]), runner.seed,
-                              runner.work_dir, next(model.parameters()).device)
+            raise ValueError(
+                f'a temporal memory bank needs one VideoListDataset to train on, not '
+                f'{len(datasets)}: join the lists into one'
+            )
+        model.bank.set_videos(
+            len(datasets[0]),
+            fingerprint_of(datasets[0]),
+            runner.seed,
+            runner.work_dir,
+            next(model.parameters()).device,
+        )
 
     def after_load_checkpoint(self, runner, checkpoint) -> None:
         bank = self._bank(runner)
         if bank is None or not runner._resume:
             return
         if KEY not in checkpoint:
-            raise ValueError('the checkpoint to resume from has no temporal memory bank: start '
-                             'anew from its weights (load_from without resume)')
+            raise ValueError(
+                'the checkpoint to resume from has no temporal memory bank: start '
+                'anew from its weights (load_from without resume)'
+            )
         folder = Path(runner._load_from).parent if runner._load_from else runner.work_dir
         bank.restore(checkpoint[KEY], folder)
 
@@ -103,8 +113,10 @@ class MemoryBankHook(Hook):
     @staticmethod
     def _folder(runner) -> Path:
         """Where the checkpoints lie."""
-        return Path(next((hook.out_dir for hook in runner.hooks
-                          if isinstance(hook, CheckpointHook)), None) or runner.work_dir)
+        return Path(
+            next((hook.out_dir for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+            or runner.work_dir
+        )
 
     @staticmethod
     def _remove_outdated(runner, folder: Path) -> None:
@@ -117,8 +129,10 @@ class MemoryBankHook(Hook):
             try:
                 saved = torch.load(str(path), 'cpu', mmap=True, weights_only=True)
             except Exception as error:  # a damaged file raises almost any kind of error
-                runner.logger.warning(f'{path} cannot be read ({str(error).splitlines()[0]}), so '
-                                      f'no {KEY}_*.bin beside it is removed.')
+                runner.logger.warning(
+                    f'{path} cannot be read ({str(error).splitlines()[0]}), so '
+                    f'no {KEY}_*.bin beside it is removed.'
+                )
                 return
             named.add((saved.get(KEY) or {}).get('file'))
         for path in banks:

@@ -48,16 +48,20 @@ class MomentumUpdateHook(Hook):
     def before_train(self, runner) -> None:
         model = self._model(runner)
         if not hasattr(model, 'update_target'):
-            raise TypeError(f'MomentumUpdateHook cannot be used with {type(model).__name__}: it '
-                            'has no target encoder')
+            raise TypeError(
+                f'MomentumUpdateHook cannot be used with {type(model).__name__}: it '
+                'has no target encoder'
+            )
         if runner.iter == 0:
-            model.update_target(0.)
+            model.update_target(0.0)
         # what a resumed run logs before its first update
-        model.momentum = momentum_at(self._progress(runner, max(runner.iter - 1, 0)),
-                                     model.base_momentum)
+        model.momentum = momentum_at(
+            self._progress(runner, max(runner.iter - 1, 0)), model.base_momentum
+        )
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         if runner.optim_wrapper.should_update():
             model = self._model(runner)
-            model.update_target(momentum_at(self._progress(runner, runner.iter),
-                                            model.base_momentum))
+            model.update_target(
+                momentum_at(self._progress(runner, runner.iter), model.base_momentum)
+            )

@@ -31,11 +31,14 @@ class PredictionStepsHook(Hook):
         try:
             self.schedule = sorted((int(epoch), int(steps)) for epoch, steps in pairs)
         except (TypeError, ValueError):
-            raise ValueError('the schedule of PredictionStepsHook must be '
-                             f'{{epoch: prediction steps}}, not {schedule!r}') from None
+            raise ValueError(
+                'the schedule of PredictionStepsHook must be '
+                f'{{epoch: prediction steps}}, not {schedule!r}'
+            ) from None
         if not self.schedule or self.schedule[0][0] != 0:
-            raise ValueError('the schedule of PredictionStepsHook must begin with epoch 0, not '
-                             f'{schedule!r}')
+            raise ValueError(
+                f'the schedule of PredictionStepsHook must begin with epoch 0, not {schedule!r}'
+            )
         self._current = None
 
     def steps_at(self, epoch: int) -> int:
@@ -64,6 +67,8 @@ class PredictionStepsHook(Hook):
     def _set(runner, steps: int) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not hasattr(model, 'set_pred_steps'):
-            raise TypeError(f'PredictionStepsHook cannot be used with {type(model).__name__}: it '
-                            'has no prediction steps')
+            raise TypeError(
+                f'PredictionStepsHook cannot be used with {type(model).__name__}: it '
+                'has no prediction steps'
+            )
         model.set_pred_steps(steps)

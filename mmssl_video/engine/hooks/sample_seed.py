@@ -58,8 +58,10 @@ class SampleSeedHook(Hook):
 
     def before_train(self, runner) -> None:
         if isinstance(runner.train_loop, IterBasedTrainLoop):
-            raise RuntimeError('SampleSeedHook needs a training loop by epochs: set '
-                               "train_cfg = dict(by_epoch=True, max_epochs=…).")
+            raise RuntimeError(
+                'SampleSeedHook needs a training loop by epochs: set '
+                'train_cfg = dict(by_epoch=True, max_epochs=…).'
+            )
         self._refuse_repeats(runner.train_loop.dataloader.dataset)
         for loop in (runner.train_loop, runner.val_loop):
             dataloader = getattr(loop, 'dataloader', None)
@@ -71,12 +73,14 @@ class SampleSeedHook(Hook):
     def _refuse_repeats(dataset) -> None:
         for part in _parts(dataset):
             if isinstance(part, (RepeatDataset, ClassBalancedDataset)) and (
-                    video_list_datasets(part)):
+                video_list_datasets(part)
+            ):
                 raise RuntimeError(
                     f'{type(part).__name__} around VideoListDataset would give a video several '
                     'times in an epoch, each time with the same augmentations, which depend on '
                     'seed, epoch and sample index: leave it out of train_dataloader.dataset and '
-                    'train for more epochs (more lines for a video in the list are drawn apart).')
+                    'train for more epochs (more lines for a video in the list are drawn apart).'
+                )
 
     def before_train_epoch(self, runner) -> None:
         for dataset in video_list_datasets(runner.train_loop.dataloader.dataset):

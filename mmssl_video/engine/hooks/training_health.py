@@ -34,7 +34,8 @@ class TrainingHealthHook(Hook):
             raise ValueError(
                 f'there is no batch to train on: the {len(loader.sampler)} videos of a process do '
                 f'not fill one of {loader.batch_size} and drop_last=True leaves it out; lower '
-                'train_dataloader.batch_size')
+                'train_dataloader.batch_size'
+            )
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         loss = runner.message_hub.get_scalar('train/loss').current()
@@ -42,12 +43,16 @@ class TrainingHealthHook(Hook):
             raise RuntimeError(
                 f'the loss is {loss} at epoch {runner.epoch + 1}, iteration {batch_idx + 1}: lower '
                 'the learning rate, clip gradients (optim_wrapper.clip_grad.max_norm=10), or train '
-                'without --amp; --resume goes on from the last checkpoint')
+                'without --amp; --resume goes on from the last checkpoint'
+            )
 
     def after_train_epoch(self, runner) -> None:
         scalars = runner.message_hub.log_scalars
-        if (self.min_feature_std is None or self.warnings_left <= 0
-                or 'train/feature_std' not in scalars):
+        if (
+            self.min_feature_std is None
+            or self.warnings_left <= 0
+            or 'train/feature_std' not in scalars
+        ):
             return
         spread = scalars['train/feature_std'].mean(max(len(runner.train_dataloader), 1))
         if spread < self.min_feature_std:
@@ -55,4 +60,5 @@ class TrainingHealthHook(Hook):
             runner.logger.warning(
                 f'The features have collapsed: their standard deviation is {spread:.1e} in epoch '
                 f'{runner.epoch + 1}, so every clip looks alike to the model; a lower learning '
-                'rate usually helps.')
+                'rate usually helps.'
+            )

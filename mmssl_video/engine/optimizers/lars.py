@@ -31,13 +31,23 @@ class LARS(SGD):
         ValueError: For a trust coefficient that is not positive, or whatever SGD refuses.
     """
 
-    def __init__(self, params, lr: float, momentum: float = 0.9, weight_decay: float = 0.,
-                 trust_coefficient: float = 1e-3, nesterov: bool = False, eps: float = 1e-8):
+    def __init__(
+        self,
+        params,
+        lr: float,
+        momentum: float = 0.9,
+        weight_decay: float = 0.0,
+        trust_coefficient: float = 1e-3,
+        nesterov: bool = False,
+        eps: float = 1e-8,
+    ):
         if not trust_coefficient > 0:
-            raise ValueError('optimizer.trust_coefficient of LARS must be positive, not '
-                             f'{trust_coefficient!r}')
-        super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay,
-                         nesterov=nesterov)
+            raise ValueError(
+                f'optimizer.trust_coefficient of LARS must be positive, not {trust_coefficient!r}'
+            )
+        super().__init__(
+            params, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov
+        )
         self.trust_coefficient, self.eps = trust_coefficient, eps
 
     @torch.no_grad()
@@ -49,7 +59,7 @@ class LARS(SGD):
                 loss = closure()
         decays = [group['weight_decay'] for group in self.param_groups]
         for group, decay in zip(self.param_groups, decays):
-            group['weight_decay'] = 0.
+            group['weight_decay'] = 0.0
             for parameter in group['params']:
                 if parameter.grad is None or parameter.ndim < 2:
                     continue

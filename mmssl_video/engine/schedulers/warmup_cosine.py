@@ -9,13 +9,15 @@ from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import INF, _ParamScheduler
 
 
-def warmup_cosine(progress: float, total: float, warmup: float, base: float, start: float,
-                  end: float = 0.) -> float:
+def warmup_cosine(
+    progress: float, total: float, warmup: float, base: float, start: float, end: float = 0.0
+) -> float:
     """Learning rate after ``progress`` of ``total`` epochs.
 
     ``end + (base - end) (cos(pi progress / total) + 1) / 2``; during the warm-up a line from
     ``start`` to the cosine's value at its end. The cosine is not shifted by the warm-up.
     """
+
     def cosine(at):
         return end + (base - end) * (math.cos(math.pi * at / total) + 1) / 2
 
@@ -25,32 +27,60 @@ def warmup_cosine(progress: float, total: float, warmup: float, base: float, sta
 
 
 class _WarmupCosine(_ParamScheduler):
-
-    def __init__(self, optimizer, *args, total: int | None = None, warmup: int = 0,
-                 start_lr: float = 1e-3, end_lr: float = 0., end: int = INF, **kwargs):
+    def __init__(
+        self,
+        optimizer,
+        *args,
+        total: int | None = None,
+        warmup: int = 0,
+        start_lr: float = 1e-3,
+        end_lr: float = 0.0,
+        end: int = INF,
+        **kwargs,
+    ):
         total = end if total is None else total
         if total >= INF:
-            raise ValueError('param_scheduler: WarmupCosineLR needs total, the length of the '
-                             'training')
+            raise ValueError(
+                'param_scheduler: WarmupCosineLR needs total, the length of the training'
+            )
         if not 0 <= warmup < total:
-            raise ValueError(f'param_scheduler: warmup={warmup} must be at least 0 and below '
-                             f'total={total}')
+            raise ValueError(
+                f'param_scheduler: warmup={warmup} must be at least 0 and below total={total}'
+            )
         self.total, self.warmup, self.start_lr, self.end_lr = total, warmup, start_lr, end_lr
         super().__init__(optimizer, *args, end=end, **kwargs)
 
     @classmethod
-    def build_iter_from_epoch(cls, *args, total=None, warmup=0, by_epoch=True, epoch_length=None,
-                              begin=0, end=INF, **kwargs):
+    def build_iter_from_epoch(
+        cls,
+        *args,
+        total=None,
+        warmup=0,
+        by_epoch=True,
+        epoch_length=None,
+        begin=0,
+        end=INF,
+        **kwargs,
+    ):
         """Count in iterations what the config says in epochs (``convert_to_iter_based=True``)."""
         if not by_epoch or not epoch_length:
             raise ValueError('only a scheduler that counts epochs can be converted to iterations')
         total = end if total is None else total
-        return cls(*args, total=total * epoch_length, warmup=warmup * epoch_length, begin=0,
-                   end=total * epoch_length, by_epoch=False, **kwargs)
+        return cls(
+            *args,
+            total=total * epoch_length,
+            warmup=warmup * epoch_length,
+            begin=0,
+            end=total * epoch_length,
+            by_epoch=False,
+            **kwargs,
+        )
 
     def _get_value(self):
-        return [warmup_cosine(self.last_step, self.total, self.warmup, base, self.start_lr,
-                              self.end_lr) for base in self.base_values]
+        return [
+            warmup_cosine(self.last_step, self.total, self.warmup, base, self.start_lr, self.end_lr)
+            for base in self.base_values
+        ]
 
 
 @PARAM_SCHEDULERS.register_module()

@@ -18,13 +18,16 @@ class Conv3d(nn.Conv3d):
     bounds when channels are few and threads several. ``tools/benchmark.py step`` shows the speed.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0,
-                 dilation=1):
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
-                         bias=False)
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1
+    ):
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, bias=False
+        )
         self.is_pointwise = self.kernel_size == (1, 1, 1)
         self.is_spatial = (
-            self.kernel_size[0] == 1 and self.stride[0] == 1 and self.dilation == (1, 1, 1))
+            self.kernel_size[0] == 1 and self.stride[0] == 1 and self.dilation == (1, 1, 1)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.is_pointwise:
@@ -33,8 +36,12 @@ class Conv3d(nn.Conv3d):
             return F.linear(x.movedim(1, -1), self.weight.flatten(1)).movedim(-1, 1)
         if not self.is_spatial:
             return super().forward(x)
-        return per_frame(x, lambda frames: F.conv2d(
-            frames, self.weight.squeeze(2), None, self.stride[1:], self.padding[1:]))
+        return per_frame(
+            x,
+            lambda frames: F.conv2d(
+                frames, self.weight.squeeze(2), None, self.stride[1:], self.padding[1:]
+            ),
+        )
 
 
 def per_frame(x: torch.Tensor, function: Callable) -> torch.Tensor:

@@ -104,34 +104,42 @@ class ResNet2d3d(BaseModule):
         50: (Bottleneck2d3d, (3, 4, 6, 3)),
     }
 
-    def __init__(self,
-                 depth: int = 18,
-                 in_channels: int = 3,
-                 base_channels: int = 64,
-                 norm_cfg: dict | None = None,
-                 track_running_stats: bool = True,
-                 norm_eval: bool = False,
-                 with_cp: bool = False,
-                 init_cfg: dict | None = None):
+    def __init__(
+        self,
+        depth: int = 18,
+        in_channels: int = 3,
+        base_channels: int = 64,
+        norm_cfg: dict | None = None,
+        track_running_stats: bool = True,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        init_cfg: dict | None = None,
+    ):
         super().__init__(init_cfg)
         if depth not in self.arch_settings:
-            raise ValueError(f'ResNet2d3d has no depth {depth!r}: set backbone.depth to one of '
-                             f'{sorted(self.arch_settings)}')
+            raise ValueError(
+                f'ResNet2d3d has no depth {depth!r}: set backbone.depth to one of '
+                f'{sorted(self.arch_settings)}'
+            )
         if not isinstance(base_channels, int) or base_channels < 1:
-            raise ValueError('backbone.base_channels must be a positive int, not '
-                             f'{base_channels!r}')
+            raise ValueError(
+                f'backbone.base_channels must be a positive int, not {base_channels!r}'
+            )
         norm_cfg = dict(norm_cfg or dict(type='BN'))
         if norm_cfg.get('type') not in _NORM_NAMES:
-            raise ValueError(f"backbone.norm_cfg.type is {norm_cfg.get('type')!r}; choose 'BN', "
-                             "'IN' or 'SyncBN'")
+            raise ValueError(
+                f"backbone.norm_cfg.type is {norm_cfg.get('type')!r}; choose 'BN', 'IN' or 'SyncBN'"
+            )
         norm_cfg['type'] = _NORM_NAMES[norm_cfg['type']]
         if norm_cfg['type'] == 'IN3d':
             norm_cfg.setdefault('affine', True)
         else:
             norm_cfg['track_running_stats'] = track_running_stats
         if norm_eval and not track_running_stats:
-            raise ValueError('backbone.norm_eval=True needs running statistics: set '
-                             'backbone.track_running_stats=True')
+            raise ValueError(
+                'backbone.norm_eval=True needs running statistics: set '
+                'backbone.track_running_stats=True'
+            )
         self.depth = depth
         self.norm_eval = norm_eval
         block, num_blocks = self.arch_settings[depth]
@@ -142,8 +150,7 @@ class ResNet2d3d(BaseModule):
         self.conv1 = Conv3d(in_channels, base_channels, (1, 7, 7), (1, 2, 2), (0, 3, 3))
         self.bn1 = norm(base_channels)
         in_channels = base_channels
-        for index, (width, stride) in enumerate(
-                [(1, 1), (2, (1, 2, 2)), (4, 2), (4, 2)]):
+        for index, (width, stride) in enumerate([(1, 1), (2, (1, 2, 2)), (4, 2), (4, 2)]):
             blocks = []
             for i in range(num_blocks[index]):
                 stride = stride if i == 0 else 1
@@ -151,11 +158,21 @@ class ResNet2d3d(BaseModule):
                 downsample = None
                 if stride != 1 or in_channels != out_channels:
                     downsample = nn.Sequential(
-                        Conv3d(in_channels, out_channels, 1, stride), norm(out_channels))
+                        Conv3d(in_channels, out_channels, 1, stride), norm(out_channels)
+                    )
                 is_last = index == 3 and i == num_blocks[index] - 1
-                blocks.append(block(in_channels, width * base_channels, stride, index >= 2, norm,
-                                    downsample=downsample, final_relu=not is_last,
-                                    with_cp=with_cp))
+                blocks.append(
+                    block(
+                        in_channels,
+                        width * base_channels,
+                        stride,
+                        index >= 2,
+                        norm,
+                        downsample=downsample,
+                        final_relu=not is_last,
+                        with_cp=with_cp,
+                    )
+                )
                 in_channels = out_channels
             self.add_module(f'layer{index + 1}', nn.Sequential(*blocks))
         self.out_channels = in_channels

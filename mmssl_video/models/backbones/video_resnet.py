@@ -19,8 +19,9 @@ def middle_channels(in_channels: int, out_channels: int, kernel: int = 3) -> int
 
     With it the pair has as many weights as the ``kernel`` x ``kernel`` x ``kernel`` convolution.
     """
-    return (kernel ** 3 * in_channels * out_channels
-            // (kernel ** 2 * in_channels + kernel * out_channels))
+    return (
+        kernel**3 * in_channels * out_channels // (kernel**2 * in_channels + kernel * out_channels)
+    )
 
 
 class Conv2plus1d(nn.Module):
@@ -35,16 +36,23 @@ class Conv2plus1d(nn.Module):
         spatial_kernel: Another extent of the spatial kernel.
     """
 
-    def __init__(self, in_channels, out_channels, kernel, stride, norm, middle=None,
-                 spatial_kernel=None):
+    def __init__(
+        self, in_channels, out_channels, kernel, stride, norm, middle=None, spatial_kernel=None
+    ):
         super().__init__()
         middle = middle or middle_channels(in_channels, out_channels, kernel)
         spatial = spatial_kernel or kernel
-        self.spatial = Conv3d(in_channels, middle, (1, spatial, spatial), (1, *stride[1:]),
-                              (0, spatial // 2, spatial // 2))
+        self.spatial = Conv3d(
+            in_channels,
+            middle,
+            (1, spatial, spatial),
+            (1, *stride[1:]),
+            (0, spatial // 2, spatial // 2),
+        )
         self.bn = norm(middle)
-        self.temporal = Conv3d(middle, out_channels, (kernel, 1, 1), (stride[0], 1, 1),
-                               (kernel // 2, 0, 0))
+        self.temporal = Conv3d(
+            middle, out_channels, (kernel, 1, 1), (stride[0], 1, 1), (kernel // 2, 0, 0)
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.temporal(F.relu(self.bn(self.spatial(x)), inplace=True))
@@ -109,32 +117,40 @@ class VideoResNet(BaseModule):
     KINDS = ('r3d', 'r2plus1d', 'slow')
     DEPTHS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
-    def __init__(self,
-                 kind: str = 'r3d',
-                 depth: int = 18,
-                 in_channels: int = 3,
-                 base_channels: int = 64,
-                 stem_middle: int | None = None,
-                 stem_pool: bool | None = None,
-                 last_stage: str = 'standard',
-                 factorised_shortcut: bool = False,
-                 norm_cfg: dict | None = None,
-                 norm_eval: bool = False,
-                 with_cp: bool = False,
-                 init_cfg: dict | None = None):
+    def __init__(
+        self,
+        kind: str = 'r3d',
+        depth: int = 18,
+        in_channels: int = 3,
+        base_channels: int = 64,
+        stem_middle: int | None = None,
+        stem_pool: bool | None = None,
+        last_stage: str = 'standard',
+        factorised_shortcut: bool = False,
+        norm_cfg: dict | None = None,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        init_cfg: dict | None = None,
+    ):
         super().__init__(init_cfg)
         for name, value, choices in (
-                ('kind', kind, self.KINDS), ('depth', depth, sorted(self.DEPTHS)),
-                ('last_stage', last_stage, ('standard', 'dilated', 'released'))):
+            ('kind', kind, self.KINDS),
+            ('depth', depth, sorted(self.DEPTHS)),
+            ('last_stage', last_stage, ('standard', 'dilated', 'released')),
+        ):
             if value not in choices:
-                raise ValueError(f'backbone.{name} of VideoResNet must be one of {choices}, got '
-                                 f'{value!r}')
+                raise ValueError(
+                    f'backbone.{name} of VideoResNet must be one of {choices}, got {value!r}'
+                )
         if not isinstance(base_channels, int) or base_channels < 1:
-            raise ValueError('backbone.base_channels must be a positive int, not '
-                             f'{base_channels!r}')
+            raise ValueError(
+                f'backbone.base_channels must be a positive int, not {base_channels!r}'
+            )
         if last_stage != 'standard' and kind != 'r3d':
-            raise ValueError(f"backbone.last_stage={last_stage!r} is for kind='r3d'; {kind!r} has "
-                             "only 'standard'")
+            raise ValueError(
+                f"backbone.last_stage={last_stage!r} is for kind='r3d'; {kind!r} has "
+                "only 'standard'"
+            )
         if kind != 'r2plus1d' and (stem_middle or factorised_shortcut):
             raise ValueError("backbone.stem_middle and factorised_shortcut are for kind='r2plus1d'")
         norm_cfg = dict(norm_cfg or dict(type='BN3d'))
@@ -150,12 +166,13 @@ class VideoResNet(BaseModule):
             self.conv1 = Conv2plus1d(in_channels, base_channels, 3, (1, 2, 2), norm, middle, 7)
         else:
             time = 3 if kind == 'r3d' else 1
-            self.conv1 = Conv3d(in_channels, base_channels, (time, 7, 7), (1, 2, 2),
-                                (time // 2, 3, 3))
+            self.conv1 = Conv3d(
+                in_channels, base_channels, (time, 7, 7), (1, 2, 2), (time // 2, 3, 3)
+            )
         self.bn1 = norm(base_channels)
         channels = base_channels
         for stage, num_blocks in enumerate(self.DEPTHS[depth]):
-            width, blocks = base_channels * 2 ** stage, []
+            width, blocks = base_channels * 2**stage, []
             for i in range(num_blocks):
                 stride = (1, 1, 1)
                 if stage and not i:
@@ -163,8 +180,11 @@ class VideoResNet(BaseModule):
                     stride = (1 if keeps_time else 2, 2, 2)
                 shortcut = None
                 if channels != width or stride != (1, 1, 1):
-                    conv = (Conv2plus1d(channels, width, 1, stride, norm) if factorised_shortcut
-                            else Conv3d(channels, width, 1, stride))
+                    conv = (
+                        Conv2plus1d(channels, width, 1, stride, norm)
+                        if factorised_shortcut
+                        else Conv3d(channels, width, 1, stride)
+                    )
                     shortcut = nn.Sequential(conv, norm(width))
                 is_special = stage == 3 and not i and last_stage != 'standard'
                 convs = [self._conv(channels, width, stage, 0, stride, norm, is_special)]

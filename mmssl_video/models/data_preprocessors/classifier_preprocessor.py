@@ -22,14 +22,18 @@ class ClassifierPreprocessor(ActionDataPreprocessor):
         **kwargs: As for mmaction2's ``ActionDataPreprocessor``: ``mean``, ``std``, ….
     """
 
-    def __init__(self, normalize_test: bool = True, blending: dict | None = None,
-                 format_shape: str = 'NCTHW', **kwargs) -> None:
+    def __init__(
+        self,
+        normalize_test: bool = True,
+        blending: dict | None = None,
+        format_shape: str = 'NCTHW',
+        **kwargs,
+    ) -> None:
         # mmaction2's RandomBatchAugment changes the lists in its config
         super().__init__(blending=copy.deepcopy(blending), format_shape=format_shape, **kwargs)
         self.normalize_test = normalize_test
 
-    def preprocess(self, inputs: list, data_samples: list | None,
-                   training: bool = False) -> tuple:
+    def preprocess(self, inputs: list, data_samples: list | None, training: bool = False) -> tuple:
         """Stack and normalise clips; arguments and returns as in mmaction2.
 
         Raises:
@@ -37,8 +41,10 @@ class ClassifierPreprocessor(ActionDataPreprocessor):
         """
         shapes = sorted({tuple(clip.shape) for clip in inputs})
         if len(shapes) > 1:
-            raise ValueError(f'the videos of a batch have different shapes {shapes}: let the '
-                             'pipeline give all the same number of windows and one size')
+            raise ValueError(
+                f'the videos of a batch have different shapes {shapes}: let the '
+                'pipeline give all the same number of windows and one size'
+            )
         batch, data_samples = super().preprocess(inputs, data_samples, training)
         if not training and not self.normalize_test and self._enable_normalize:
             batch = (batch * self.std + self.mean) / 255

@@ -7,5 +7,13 @@ from .playback_rate import PlaybackRateHead
 from .predictor import Predictor
 from .temporal_memory_bank import TemporalMemoryBank
 
-__all__ = ['CompressiveMemory', 'ConceptDictionaries', 'ContextHead', 'KeyValueMemory',
-           'MLPPredictor', 'PlaybackRateHead', 'Predictor', 'TemporalMemoryBank']
+__all__ = [
+    'CompressiveMemory',
+    'ConceptDictionaries',
+    'ContextHead',
+    'KeyValueMemory',
+    'MLPPredictor',
+    'PlaybackRateHead',
+    'Predictor',
+    'TemporalMemoryBank',
+]

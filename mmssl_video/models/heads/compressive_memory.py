@@ -30,14 +30,16 @@ class CompressiveMemory(Predictor):
         ValueError: For fewer than 2 slots.
     """
 
-    def __init__(self,
-                 in_channels: int = 256,
-                 out_channels: int = 256,
-                 num_slots: int = 1024,
-                 hidden_channels: int | None = None,
-                 init_gain: float = 0.1,
-                 usage_momentum: float = 0.99,
-                 init_cfg: dict | None = None):
+    def __init__(
+        self,
+        in_channels: int = 256,
+        out_channels: int = 256,
+        num_slots: int = 1024,
+        hidden_channels: int | None = None,
+        init_gain: float = 0.1,
+        usage_momentum: float = 0.99,
+        init_cfg: dict | None = None,
+    ):
         super().__init__(in_channels, out_channels, init_cfg)
         if num_slots < 2:
             raise ValueError(f'predictor.num_slots must be at least 2, not {num_slots}')

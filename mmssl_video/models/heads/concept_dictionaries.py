@@ -51,39 +51,46 @@ class ConceptDictionaries(BaseModule):
         ValueError: For an unknown loss, average or centring, or a temperature that is not positive.
     """
 
-    def __init__(self,
-                 in_channels: int = 256,
-                 feature_channels: int = 512,
-                 num_concepts: int = 4096,
-                 hidden_channels: int | None = None,
-                 recon_weight: float | Sequence[float] = 0.01,
-                 align_weight: float = 0.01,
-                 online_temperature: float = 0.05,
-                 target_temperature: float | None = None,
-                 recon_loss: str = 'l2',
-                 recon_average: str = 'batch',
-                 centring: str = 'subtract',
-                 centre_momentum: float = 0.9,
-                 centre_update: str = 'step',
-                 cosine_codes: bool = False,
-                 init_cfg: dict | None = None):
+    def __init__(
+        self,
+        in_channels: int = 256,
+        feature_channels: int = 512,
+        num_concepts: int = 4096,
+        hidden_channels: int | None = None,
+        recon_weight: float | Sequence[float] = 0.01,
+        align_weight: float = 0.01,
+        online_temperature: float = 0.05,
+        target_temperature: float | None = None,
+        recon_loss: str = 'l2',
+        recon_average: str = 'batch',
+        centring: str = 'subtract',
+        centre_momentum: float = 0.9,
+        centre_update: str = 'step',
+        cosine_codes: bool = False,
+        init_cfg: dict | None = None,
+    ):
         super().__init__(init_cfg)
-        for name, value, choices in (('recon_loss', recon_loss, ('l2', 'cosine')),
-                                     ('recon_average', recon_average, ('batch', 'elements')),
-                                     ('centring', centring, ('subtract', 'add')),
-                                     ('centre_update', centre_update, ('step', 'forward'))):
+        for name, value, choices in (
+            ('recon_loss', recon_loss, ('l2', 'cosine')),
+            ('recon_average', recon_average, ('batch', 'elements')),
+            ('centring', centring, ('subtract', 'add')),
+            ('centre_update', centre_update, ('step', 'forward')),
+        ):
             if value not in choices:
                 raise ValueError(f'concepts.{name} must be one of {choices}, got {value!r}')
         if target_temperature is None:
             target_temperature = online_temperature
         if not (online_temperature > 0 and target_temperature > 0):
-            raise ValueError('the temperatures of concepts must be positive, got '
-                             f'{online_temperature!r} and {target_temperature!r}')
+            raise ValueError(
+                'the temperatures of concepts must be positive, got '
+                f'{online_temperature!r} and {target_temperature!r}'
+            )
         self.in_channels, self.feature_channels = in_channels, feature_channels
         both = (recon_weight,) * 2 if isinstance(recon_weight, Real) else tuple(recon_weight)
         if len(both) != 2:
-            raise ValueError('concepts.recon_weight must be one number or two, got '
-                             f'{recon_weight!r}')
+            raise ValueError(
+                f'concepts.recon_weight must be one number or two, got {recon_weight!r}'
+            )
         if num_concepts < 2:
             raise ValueError(f'concepts.num_concepts must be at least 2, not {num_concepts}')
         self.recon_weights, self.align_weight = both, align_weight
@@ -118,8 +125,13 @@ class ConceptDictionaries(BaseModule):
             loss = (1 - F.cosine_similarity(rebuilt, features, dim=1)).mean()
         return loss / features.shape[1] if self.recon_average == 'elements' else loss
 
-    def forward(self, online: torch.Tensor, target: torch.Tensor, online_features: torch.Tensor,
-                target_features: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(
+        self,
+        online: torch.Tensor,
+        target: torch.Tensor,
+        online_features: torch.Tensor,
+        target_features: torch.Tensor,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Concept loss of a batch of pairs of clips, Eq. (9).
 
         Args:
@@ -148,10 +160,12 @@ class ConceptDictionaries(BaseModule):
         entropy = torch.special.entr(log_given.detach().exp().mean(0)).sum()
         recon = self.recon_weights[0] * source + self.recon_weights[1] * goal
         return recon + self.align_weight * align, {
-            'concepts/recon_online': source.detach(), 'concepts/recon_target': goal.detach(),
+            'concepts/recon_online': source.detach(),
+            'concepts/recon_target': goal.detach(),
             'concepts/align': align.detach(),
             'concepts/entropy': entropy / torch.log(entropy.new_tensor(len(self.centre))),
-            'concepts/centre_norm': self.centre.norm()}
+            'concepts/centre_norm': self.centre.norm(),
+        }
 
     @torch.no_grad()
     def _note_codes(self, codes):

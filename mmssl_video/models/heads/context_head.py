@@ -31,20 +31,28 @@ class ContextHead(BaseHead):
         ValueError: ``num_classes`` is no whole number of at least 2.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int,
-                 dropout: float = 0.5,
-                 batch_norm: bool = True,
-                 hidden_channels: int | None = None,
-                 loss_cls: dict | None = None,
-                 average_clips: str = 'prob',
-                 **kwargs):
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        dropout: float = 0.5,
+        batch_norm: bool = True,
+        hidden_channels: int | None = None,
+        loss_cls: dict | None = None,
+        average_clips: str = 'prob',
+        **kwargs,
+    ):
         if not isinstance(num_classes, int) or num_classes < 2:
-            raise ValueError('cls_head.num_classes must be a whole number of at least 2, not '
-                             f'{num_classes!r}')
-        super().__init__(num_classes, in_channels, loss_cls or dict(type='CrossEntropyLoss'),
-                         average_clips=average_clips, **kwargs)
+            raise ValueError(
+                f'cls_head.num_classes must be a whole number of at least 2, not {num_classes!r}'
+            )
+        super().__init__(
+            num_classes,
+            in_channels,
+            loss_cls or dict(type='CrossEntropyLoss'),
+            average_clips=average_clips,
+            **kwargs,
+        )
 
         def norm(channels):
             return nn.BatchNorm1d(channels) if batch_norm else nn.Identity()
@@ -52,8 +60,11 @@ class ContextHead(BaseHead):
         self.bn = norm(in_channels)
         self.hidden = nn.Identity()
         if hidden_channels is not None:
-            self.hidden = nn.Sequential(nn.Linear(in_channels, hidden_channels),
-                                        norm(hidden_channels), nn.ReLU(inplace=True))
+            self.hidden = nn.Sequential(
+                nn.Linear(in_channels, hidden_channels),
+                norm(hidden_channels),
+                nn.ReLU(inplace=True),
+            )
             nn.init.kaiming_normal_(self.hidden[0].weight, nonlinearity='relu')
             nn.init.zeros_(self.hidden[0].bias)
         self.dropout = nn.Dropout(dropout)

@@ -38,28 +38,37 @@ class KeyValueMemory(Predictor):
             not divide slots and widths.
     """
 
-    def __init__(self,
-                 in_channels: int = 256,
-                 out_channels: int = 256,
-                 num_slots: int = 4096,
-                 key_channels: int | None = None,
-                 hidden_channels: int | None = None,
-                 scale: float = 64.,
-                 heads: int = 1,
-                 usage_momentum: float = 0.99,
-                 init_cfg: dict | None = None):
+    def __init__(
+        self,
+        in_channels: int = 256,
+        out_channels: int = 256,
+        num_slots: int = 4096,
+        key_channels: int | None = None,
+        hidden_channels: int | None = None,
+        scale: float = 64.0,
+        heads: int = 1,
+        usage_momentum: float = 0.99,
+        init_cfg: dict | None = None,
+    ):
         super().__init__(in_channels, out_channels, init_cfg)
         key_channels = key_channels or in_channels
         if not scale > 0:
             raise ValueError(f'predictor.scale must be positive, not {scale!r}')
-        for name, value in (('num_slots', num_slots), ('key_channels', key_channels),
-                            ('out_channels', out_channels)):
+        for name, value in (
+            ('num_slots', num_slots),
+            ('key_channels', key_channels),
+            ('out_channels', out_channels),
+        ):
             if heads < 1 or value % heads:
-                raise ValueError(f'predictor.heads={heads} must be at least 1 and divide '
-                                 f'predictor.{name}={value}')
+                raise ValueError(
+                    f'predictor.heads={heads} must be at least 1 and divide '
+                    f'predictor.{name}={value}'
+                )
         if num_slots < 2 * heads:
-            raise ValueError('predictor.num_slots must be at least 2 for each head, not '
-                             f'{num_slots} for heads={heads}')
+            raise ValueError(
+                'predictor.num_slots must be at least 2 for each head, not '
+                f'{num_slots} for heads={heads}'
+            )
         self.num_slots, self.scale, self.heads = num_slots, float(scale), heads
         self.phi = norm_mlp(in_channels, hidden_channels or in_channels, key_channels)
         self.keys = nn.Parameter(torch.empty(num_slots, key_channels // heads))
@@ -81,8 +90,7 @@ class KeyValueMemory(Predictor):
         keys = self.keys.unflatten(0, (self.heads, -1))
         with torch.autocast(query.device.type, enabled=False):  # r is large: 16 bits are too few
             query, keys = (F.normalize(at_least_float32(rows), dim=-1) for rows in (query, keys))
-            probability = (
-                self.scale * torch.einsum('...hd,hnd->...hn', query, keys)).softmax(-1)
+            probability = (self.scale * torch.einsum('...hd,hnd->...hn', query, keys)).softmax(-1)
         self.usage(probability.flatten(-2) / self.heads)
         return probability
 

@@ -24,17 +24,22 @@ class MLPPredictor(Predictor):
         init_cfg: mmengine's initialisation config.
     """
 
-    def __init__(self,
-                 in_channels: int = 256,
-                 out_channels: int = 256,
-                 hidden_channels: int | None = None,
-                 init_gain: float = 1.0,
-                 batch_norm: bool = False,
-                 init_cfg: dict | None = None):
+    def __init__(
+        self,
+        in_channels: int = 256,
+        out_channels: int = 256,
+        hidden_channels: int | None = None,
+        init_gain: float = 1.0,
+        batch_norm: bool = False,
+        init_cfg: dict | None = None,
+    ):
         super().__init__(in_channels, out_channels, init_cfg)
         hidden_channels = hidden_channels or in_channels
-        self.mlp = (norm_mlp(in_channels, hidden_channels, out_channels) if batch_norm else
-                    orthogonal_mlp(in_channels, hidden_channels, out_channels, init_gain))
+        self.mlp = (
+            norm_mlp(in_channels, hidden_channels, out_channels)
+            if batch_norm
+            else orthogonal_mlp(in_channels, hidden_channels, out_channels, init_gain)
+        )
 
     def predict(self, context: torch.Tensor) -> torch.Tensor:
         return run_rows(self.mlp, context)

@@ -19,13 +19,17 @@ class PlaybackRateHead(BaseModule):
         init_cfg: mmengine's initialisation config.
     """
 
-    def __init__(self, in_features: int = 16384, hidden_channels: int = 512,
-                 init_cfg: dict | None = None):
+    def __init__(
+        self, in_features: int = 16384, hidden_channels: int = 512, init_cfg: dict | None = None
+    ):
         super().__init__(init_cfg)
         self.in_features = in_features
-        self.mlp = nn.Sequential(nn.Linear(in_features, hidden_channels), nn.ReLU(inplace=True),
-                                 nn.Linear(hidden_channels, 1))
-        nn.init.constant_(self.mlp[2].bias, 1.)  # the undistorted rate
+        self.mlp = nn.Sequential(
+            nn.Linear(in_features, hidden_channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden_channels, 1),
+        )
+        nn.init.constant_(self.mlp[2].bias, 1.0)  # the undistorted rate
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Playback rates ``[B]`` from maps ``[B, C, t, h, w]``.
@@ -35,7 +39,9 @@ class PlaybackRateHead(BaseModule):
         """
         rows = maps.flatten(1)
         if rows.shape[1] != self.in_features:
-            raise ValueError(f'the map of a clip, {list(maps.shape[1:])}, has {rows.shape[1]} '
-                             f'numbers but model.rate_head.in_features is {self.in_features}: set '
-                             f'model.rate_head.in_features={rows.shape[1]}')
+            raise ValueError(
+                f'the map of a clip, {list(maps.shape[1:])}, has {rows.shape[1]} '
+                f'numbers but model.rate_head.in_features is {self.in_features}: set '
+                f'model.rate_head.in_features={rows.shape[1]}'
+            )
         return self.mlp(rows)[:, 0]

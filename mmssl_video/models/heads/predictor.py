@@ -43,11 +43,15 @@ class Predictor(BaseModule):
         return {}
 
 
-def orthogonal_mlp(in_channels: int, hidden_channels: int, out_channels: int,
-                   gain: float) -> nn.Sequential:
+def orthogonal_mlp(
+    in_channels: int, hidden_channels: int, out_channels: int, gain: float
+) -> nn.Sequential:
     """The two-layer perceptron phi of DPC and MemDPC, orthogonal weights and zero biases."""
-    mlp = nn.Sequential(nn.Linear(in_channels, hidden_channels), nn.ReLU(inplace=True),
-                        nn.Linear(hidden_channels, out_channels))
+    mlp = nn.Sequential(
+        nn.Linear(in_channels, hidden_channels),
+        nn.ReLU(inplace=True),
+        nn.Linear(hidden_channels, out_channels),
+    )
     for layer in (mlp[0], mlp[2]):
         nn.init.orthogonal_(layer.weight, gain)
         nn.init.zeros_(layer.bias)
@@ -56,9 +60,12 @@ def orthogonal_mlp(in_channels: int, hidden_channels: int, out_channels: int,
 
 def norm_mlp(in_channels: int, hidden_channels: int, out_channels: int) -> nn.Sequential:
     """The two-layer perceptron of FGKVMemPred: linear without bias, BN, ReLU, linear."""
-    mlp = nn.Sequential(nn.Linear(in_channels, hidden_channels, bias=False),
-                        nn.BatchNorm1d(hidden_channels), nn.ReLU(inplace=True),
-                        nn.Linear(hidden_channels, out_channels))
+    mlp = nn.Sequential(
+        nn.Linear(in_channels, hidden_channels, bias=False),
+        nn.BatchNorm1d(hidden_channels),
+        nn.ReLU(inplace=True),
+        nn.Linear(hidden_channels, out_channels),
+    )
     for layer in (mlp[0], mlp[3]):
         nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(mlp[3].bias)

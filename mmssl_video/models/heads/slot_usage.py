@@ -42,5 +42,7 @@ class SlotUsage(nn.Module):
             return {}
         usage, count = self.mean / self.mean.sum(), len(self.mean)
         entropy = torch.special.entr(usage).sum() / torch.log(usage.new_tensor(count))
-        return {f'{name}/usage_entropy': entropy,
-                f'{name}/dead_slots': (usage < 0.1 / count).float().mean()}
+        return {
+            f'{name}/usage_entropy': entropy,
+            f'{name}/dead_slots': (usage < 0.1 / count).float().mean(),
+        }

@@ -57,24 +57,36 @@ class TemporalMemoryBank(nn.Module):
     STRATEGIES, RULES = ('neighbours', 'own'), ('equation', 'rate')
     DTYPES, STORAGES = ('float32', 'float16'), ('auto', 'buffer', 'mapped')
 
-    def __init__(self, dim: int = 512, num_cells: int = 2, momentum: float = 0.5,
-                 strategy: str = 'neighbours', attenuation: float = 0.6,
-                 neighbour_rule: str = 'equation', dtype: str = 'float32',
-                 storage: str = 'auto'):
+    def __init__(
+        self,
+        dim: int = 512,
+        num_cells: int = 2,
+        momentum: float = 0.5,
+        strategy: str = 'neighbours',
+        attenuation: float = 0.6,
+        neighbour_rule: str = 'equation',
+        dtype: str = 'float32',
+        storage: str = 'auto',
+    ):
         super().__init__()
         for name, value, choices in (
-                ('strategy', strategy, self.STRATEGIES), ('dtype', dtype, self.DTYPES),
-                ('neighbour_rule', neighbour_rule, self.RULES),
-                ('storage', storage, self.STORAGES)):
+            ('strategy', strategy, self.STRATEGIES),
+            ('dtype', dtype, self.DTYPES),
+            ('neighbour_rule', neighbour_rule, self.RULES),
+            ('storage', storage, self.STORAGES),
+        ):
             if value not in choices:
                 raise ValueError(f'model.bank.{name} must be one of {choices}, not {value!r}')
         for name, value in (('dim', dim), ('num_cells', num_cells)):
             if not isinstance(value, int) or value < 1:
-                raise ValueError(f'model.bank.{name} must be a whole number of at least 1, not '
-                                 f'{value!r}')
+                raise ValueError(
+                    f'model.bank.{name} must be a whole number of at least 1, not {value!r}'
+                )
         if not 0 <= momentum < 1 or not 0 < attenuation <= 1:
-            raise ValueError('model.bank.momentum must lie in [0, 1) and attenuation in (0, 1], '
-                             f'not {momentum!r} and {attenuation!r}')
+            raise ValueError(
+                'model.bank.momentum must lie in [0, 1) and attenuation in (0, 1], '
+                f'not {momentum!r} and {attenuation!r}'
+            )
         self.dim, self.num_cells = dim, num_cells
         self.momentum, self.strategy, self.attenuation = momentum, strategy, attenuation
         self.neighbour_rule, self.dtype, self.storage = neighbour_rule, dtype, storage
@@ -100,13 +112,20 @@ class TemporalMemoryBank(nn.Module):
         """
         table = self.cells if self._mapped is None else self._mapped
         if table is None:
-            raise ValueError('the temporal memory bank does not know its videos: add '
-                             "dict(type='MemoryBankHook') to custom_hooks")
+            raise ValueError(
+                'the temporal memory bank does not know its videos: add '
+                "dict(type='MemoryBankHook') to custom_hooks"
+            )
         return table
 
-    def set_videos(self, num_videos: int, fingerprint: str = '', seed: int = 0,
-                   folder: str | os.PathLike = '.',
-                   device: torch.device | str | None = None) -> None:
+    def set_videos(
+        self,
+        num_videos: int,
+        fingerprint: str = '',
+        seed: int = 0,
+        folder: str | os.PathLike = '.',
+        device: torch.device | str | None = None,
+    ) -> None:
         """Make an empty bank.
 
         Args:
@@ -119,7 +138,8 @@ class TemporalMemoryBank(nn.Module):
         shape = (num_videos, self.num_cells, self.dim)
         kind = getattr(torch, self.dtype)
         is_mapped = self.storage == 'mapped' or (
-            self.storage == 'auto' and np.prod(shape, dtype=np.int64) * kind.itemsize >= LARGE)
+            self.storage == 'auto' and np.prod(shape, dtype=np.int64) * kind.itemsize >= LARGE
+        )
         self.fingerprint, self.seed, self.num_updates = fingerprint, seed, 0
         self.filled = torch.zeros(shape[:2], dtype=torch.bool)
         self.cells = self._mapped = self.file = None
@@ -134,8 +154,9 @@ class TemporalMemoryBank(nn.Module):
         size = int(np.prod(shape, dtype=np.int64))
         with self.file.open('ab') as file:
             file.truncate(size * kind.itemsize)  # what is beyond its end reads as 0
-        self._mapped = torch.from_file(str(self.file), shared=True, size=size,
-                                       dtype=kind).view(shape)
+        self._mapped = torch.from_file(str(self.file), shared=True, size=size, dtype=kind).view(
+            shape
+        )
 
     def _rows(self, videos: torch.Tensor) -> torch.Tensor:
         """Video indices as they are needed to index the table.
@@ -146,9 +167,11 @@ class TemporalMemoryBank(nn.Module):
         table = self.table
         videos = videos.to('cpu')
         if len(videos) and not 0 <= int(videos.min()) <= int(videos.max()) < len(table):
-            raise ValueError(f'video {int(videos.max())} (or {int(videos.min())}) is not in the '
-                             f'temporal memory bank of {len(table)} videos: sample_idx must be the '
-                             'index in the training list')
+            raise ValueError(
+                f'video {int(videos.max())} (or {int(videos.min())}) is not in the '
+                f'temporal memory bank of {len(table)} videos: sample_idx must be the '
+                'index in the training list'
+            )
         return videos.to(table.device)
 
     # ---------------------------------------------------------------- reading
@@ -203,14 +226,16 @@ class TemporalMemoryBank(nn.Module):
         is_own = own[:, None] == columns
         distance = ((2 * columns + 1) / (2 * self.num_cells) - positions[:, None]).abs()
         share = (1 - distance) * self.attenuation
-        others = (share * self.momentum if self.neighbour_rule == 'equation'
-                  else 1 - share * (1 - self.momentum))
+        others = (
+            share * self.momentum
+            if self.neighbour_rule == 'equation'
+            else 1 - share * (1 - self.momentum)
+        )
         moved = is_own if self.strategy == 'own' else torch.ones_like(is_own)
         return torch.where(is_own, self.momentum, others).float(), moved
 
     @torch.no_grad()
-    def update(self, videos: torch.Tensor, positions: torch.Tensor,
-               features: torch.Tensor) -> None:
+    def update(self, videos: torch.Tensor, positions: torch.Tensor, features: torch.Tensor) -> None:
         """Move the cells of clips: Eq. (1) and (2), once per optimizer step.
 
         Every process must be given the same clips in the same order.
@@ -236,7 +261,8 @@ class TemporalMemoryBank(nn.Module):
         order = place.argsort(stable=True)
         turn = torch.empty_like(order)
         turn[order] = torch.arange(len(order), device=order.device) - (
-            counts.cumsum(0) - counts).repeat_interleave(counts)
+            counts.cumsum(0) - counts
+        ).repeat_interleave(counts)
         for number in range(int(counts.max()) if len(counts) else 0):
             mine = (turn == number).nonzero()[:, 0]
             at, m, is_moved = place[mine], momenta[mine][..., None], moved[mine]
@@ -246,7 +272,8 @@ class TemporalMemoryBank(nn.Module):
         # a row that cancels out has no direction and stays as it was
         touched &= total.norm(dim=2) > 1e-6
         table[rows] = torch.where(touched[..., None], F.normalize(total, dim=2), old).to(
-            table.dtype)
+            table.dtype
+        )
         rows, touched = rows.cpu(), touched.cpu()
         self.filled[rows] |= touched
         self.num_updates += 1
@@ -260,9 +287,16 @@ class TemporalMemoryBank(nn.Module):
             file: Where to write the cells of a mapped bank, whole or not at all; the state then
                 holds its name. A bank in a buffer is in the state itself.
         """
-        state = dict(fingerprint=self.fingerprint, seed=self.seed, num_updates=self.num_updates,
-                     num_videos=self.num_videos, num_cells=self.num_cells, dim=self.dim,
-                     dtype=self.dtype, filled=self.filled.clone())
+        state = dict(
+            fingerprint=self.fingerprint,
+            seed=self.seed,
+            num_updates=self.num_updates,
+            num_videos=self.num_videos,
+            num_cells=self.num_cells,
+            dim=self.dim,
+            dtype=self.dtype,
+            filled=self.filled.clone(),
+        )
         if self._mapped is None:
             state['cells'] = self.table.cpu().clone()
         else:
@@ -286,15 +320,22 @@ class TemporalMemoryBank(nn.Module):
         """
         for name in ('num_videos', 'num_cells', 'dim', 'dtype'):
             if state[name] != getattr(self, name):
-                why = ('the list of training videos has changed' if name == 'num_videos' else
-                       f'model.bank.{name} has changed')
-                raise ValueError(f'the saved temporal memory bank has {name}={state[name]} but the '
-                                 f'run {name}={getattr(self, name)}: {why}; go back to it, or '
-                                 'start anew from the weights (load_from without resume)')
+                why = (
+                    'the list of training videos has changed'
+                    if name == 'num_videos'
+                    else f'model.bank.{name} has changed'
+                )
+                raise ValueError(
+                    f'the saved temporal memory bank has {name}={state[name]} but the '
+                    f'run {name}={getattr(self, name)}: {why}; go back to it, or '
+                    'start anew from the weights (load_from without resume)'
+                )
         if state['fingerprint'] != self.fingerprint:
-            raise ValueError('the list of training videos has changed since the temporal memory '
-                             'bank was saved (other names or another order): go back to that '
-                             'list, or start anew from the weights (load_from without resume)')
+            raise ValueError(
+                'the list of training videos has changed since the temporal memory '
+                'bank was saved (other names or another order): go back to that '
+                'list, or start anew from the weights (load_from without resume)'
+            )
         self.seed, self.num_updates = int(state['seed']), int(state['num_updates'])
         self.filled = state['filled'].clone()
         table = self.table
@@ -304,11 +345,16 @@ class TemporalMemoryBank(nn.Module):
         source = Path(folder) / state['file']
         size = table.numel() * table.element_size()
         if not source.is_file() or source.stat().st_size != size:
-            raise FileNotFoundError(f'the temporal memory bank {source}, of {size} bytes, is not '
-                                    'there or not whole: copy it together with the checkpoint')
+            raise FileNotFoundError(
+                f'the temporal memory bank {source}, of {size} bytes, is not '
+                'there or not whole: copy it together with the checkpoint'
+            )
         if self._mapped is None:
-            table.copy_(torch.from_file(str(source), shared=False, size=table.numel(),
-                                        dtype=table.dtype).view_as(table))
+            table.copy_(
+                torch.from_file(
+                    str(source), shared=False, size=table.numel(), dtype=table.dtype
+                ).view_as(table)
+            )
             return
         shape, kind = table.shape, table.dtype
         self._mapped = table = None
@@ -316,6 +362,8 @@ class TemporalMemoryBank(nn.Module):
         self._map(shape, kind)
 
     def extra_repr(self) -> str:
-        return (f'{self.num_videos} videos, num_cells={self.num_cells}, dim={self.dim}, '
-                f'momentum={self.momentum}, strategy={self.strategy!r}, '
-                f'attenuation={self.attenuation}, neighbour_rule={self.neighbour_rule!r}')
+        return (
+            f'{self.num_videos} videos, num_cells={self.num_cells}, dim={self.dim}, '
+            f'momentum={self.momentum}, strategy={self.strategy!r}, '
+            f'attenuation={self.attenuation}, neighbour_rule={self.neighbour_rule!r}'
+        )

@@ -34,17 +34,19 @@ class _ChunkedInfoNCE(torch.autograd.Function):
         beaten = torch.empty(num_rows, 3, dtype=torch.long, device=pred.device)
         position = torch.arange(per_video, device=pred.device)
         is_temporal = (position[:, None] % places == position % places) & (
-            position[:, None] != position)
+            position[:, None] != position
+        )
         logits = pred.new_empty(min(chunk, num_rows), num_targets)
         scratch = torch.empty_like(logits)
 
         for start in range(0, num_rows, chunk):
-            rows = pred[start:start + chunk]
-            logits, scratch = logits[:len(rows)], scratch[:len(rows)]
+            rows = pred[start : start + chunk]
+            logits, scratch = logits[: len(rows)], scratch[: len(rows)]
             own_rows = slice(start + offset, start + offset + len(rows))
             torch.matmul(rows, target.T, out=logits)
             positive = logits.gather(
-                1, torch.arange(own_rows.start, own_rows.stop, device=pred.device)[:, None])
+                1, torch.arange(own_rows.start, own_rows.stop, device=pred.device)[:, None]
+            )
             # Ones in floating point: several times faster to sum than booleans.
             not_below = torch.ge(logits, positive, out=scratch)
             first = torch.arange(own_rows.start, own_rows.stop, per_video, device=pred.device)
@@ -52,8 +54,9 @@ class _ChunkedInfoNCE(torch.autograd.Function):
             own = not_below.gather(1, own) > 0
             temporal = (own & is_temporal.repeat(len(first), 1)).sum(1)
             num_own = own.sum(1)
-            beaten[start:start + chunk] = torch.stack(
-                [temporal, num_own - 1 - temporal, not_below.sum(1).long() - num_own], 1)
+            beaten[start : start + chunk] = torch.stack(
+                [temporal, num_own - 1 - temporal, not_below.sum(1).long() - num_own], 1
+            )
 
             largest = logits.amax(1, keepdim=True)
             weights = logits.sub_(largest).exp_()
@@ -61,7 +64,7 @@ class _ChunkedInfoNCE(torch.autograd.Function):
             total += (normaliser.log() + largest - positive).sum()
             if need_grad:
                 # softmax = weights / normaliser; dividing the thin factors spares a pass.
-                grad_rows = torch.matmul(weights, target, out=grad_pred[start:start + chunk])
+                grad_rows = torch.matmul(weights, target, out=grad_pred[start : start + chunk])
                 grad_rows.div_(normaliser).sub_(target[own_rows])
                 grad_target.addmm_(weights.T, rows / normaliser)
                 grad_target[own_rows] -= rows
@@ -95,11 +98,13 @@ class DenseInfoNCELoss(nn.Module):
         ValueError: For a temperature or ``max_elements`` that is not positive.
     """
 
-    def __init__(self,
-                 temperature: float = 1.0,
-                 normalize: bool = False,
-                 gather: bool = False,
-                 max_elements: int = 2**21):
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        normalize: bool = False,
+        gather: bool = False,
+        max_elements: int = 2**21,
+    ):
         super().__init__()
         if temperature <= 0:
             raise ValueError(f'loss.temperature must be positive, not {temperature}')
@@ -110,8 +115,9 @@ class DenseInfoNCELoss(nn.Module):
         self.gather = gather
         self.max_elements = max_elements
 
-    def forward(self, pred: torch.Tensor,
-                target: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def forward(
+        self, pred: torch.Tensor, target: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Contrast predictions with features; in float32 at least, whatever the autocast mode.
 
         Args:
@@ -129,12 +135,16 @@ class DenseInfoNCELoss(nn.Module):
             ValueError: If the shapes differ or are not five-dimensional.
         """
         if pred.shape != target.shape or pred.ndim != 5:
-            raise ValueError('predictions and targets must both be [B, P, C, H, W], got '
-                             f'{tuple(pred.shape)} and {tuple(target.shape)}')
+            raise ValueError(
+                'predictions and targets must both be [B, P, C, H, W], got '
+                f'{tuple(pred.shape)} and {tuple(target.shape)}'
+            )
         videos, steps, channels, height, width = pred.shape
         with torch.autocast(pred.device.type, enabled=False):
-            pred, target = (at_least_float32(x.permute(0, 1, 3, 4, 2).reshape(-1, channels))
-                            for x in (pred, target))
+            pred, target = (
+                at_least_float32(x.permute(0, 1, 3, 4, 2).reshape(-1, channels))
+                for x in (pred, target)
+            )
             if self.normalize:
                 pred, target = F.normalize(pred, dim=1), F.normalize(target, dim=1)
             offset = 0
@@ -142,7 +152,8 @@ class DenseInfoNCELoss(nn.Module):
                 offset = dist.get_rank() * len(target)
                 target = gather_with_grad(target)
             loss, beaten = _ChunkedInfoNCE.apply(
-                pred / self.temperature, target, offset, steps, height * width, self.max_elements)
+                pred / self.temperature, target, offset, steps, height * width, self.max_elements
+            )
 
         rank = beaten.sum(1)
         metrics = {f'top{k}': (rank < k).float().mean() for k in (1, 3, 5)}

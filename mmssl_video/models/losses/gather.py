@@ -13,7 +13,6 @@ def is_parallel() -> bool:
 
 
 class _GatherWithGrad(torch.autograd.Function):
-
     @staticmethod
     def forward(ctx, tensor):
         gathered = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
@@ -27,7 +26,7 @@ class _GatherWithGrad(torch.autograd.Function):
         # Every process holds the gradient of its own loss: the tensor takes part in all of them.
         grad = grad.contiguous()
         dist.all_reduce(grad)
-        return grad[dist.get_rank() * ctx.length:][:ctx.length]
+        return grad[dist.get_rank() * ctx.length :][: ctx.length]
 
 
 def gather_with_grad(tensor: torch.Tensor) -> torch.Tensor:
@@ -44,12 +43,14 @@ def gather_rows(tensor: torch.Tensor) -> torch.Tensor:
     """Concatenate rows of every process, as many as each has, in order of rank; no gradients."""
     if not is_parallel():
         return tensor
-    counts = [torch.zeros(1, dtype=torch.int64, device=tensor.device)
-              for _ in range(dist.get_world_size())]
+    counts = [
+        torch.zeros(1, dtype=torch.int64, device=tensor.device)
+        for _ in range(dist.get_world_size())
+    ]
     dist.all_gather(counts, torch.full_like(counts[0], len(tensor)))
     counts = [int(count) for count in counts]
     padded = tensor.new_zeros(max(counts), *tensor.shape[1:])
-    padded[:len(tensor)] = tensor
+    padded[: len(tensor)] = tensor
     gathered = [torch.empty_like(padded) for _ in counts]
     dist.all_gather(gathered, padded)
     return torch.cat([rows[:count] for rows, count in zip(gathered, counts)])

@@ -10,10 +10,16 @@ from .gather import gather_rows, gather_with_grad, is_parallel
 from .precision import at_least_float32
 
 
-def clip_to_clip_loss(first: torch.Tensor, second: torch.Tensor, temperature: float = 0.1,
-                      videos: torch.Tensor | None = None, groups: torch.Tensor | None = None,
-                      bank: torch.Tensor | None = None, bank_valid: torch.Tensor | None = None,
-                      gather: bool = False) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def clip_to_clip_loss(
+    first: torch.Tensor,
+    second: torch.Tensor,
+    temperature: float = 0.1,
+    videos: torch.Tensor | None = None,
+    groups: torch.Tensor | None = None,
+    bank: torch.Tensor | None = None,
+    bank_valid: torch.Tensor | None = None,
+    gather: bool = False,
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Contrast of two views of each clip with those of all others: Eq. (3) and (4).
 
     ``L_i,x = -log(exp(sim(h_i,x, h_i,y) / tau) / sum)``, where the sum is over all other clips in
@@ -52,8 +58,10 @@ def clip_to_clip_loss(first: torch.Tensor, second: torch.Tensor, temperature: fl
             same = views[view] @ others[view].T / temperature
             cross = views[view] @ others[mate].T / temperature
             positives.append(cross[own, own + offset])
-            parts = [same.masked_fill(~allowed, -torch.inf),
-                     cross.masked_fill(~allowed, -torch.inf)]
+            parts = [
+                same.masked_fill(~allowed, -torch.inf),
+                cross.masked_fill(~allowed, -torch.inf),
+            ]
             if bank is not None and len(bank):
                 part = views[view] @ F.normalize(bank.to(same.dtype), dim=1).T / temperature
                 if bank_valid is not None:
@@ -63,13 +71,16 @@ def clip_to_clip_loss(first: torch.Tensor, second: torch.Tensor, temperature: fl
         negatives, positive = torch.cat(logits), torch.cat(positives)
         loss = torch.logsumexp(torch.cat([positive[:, None], negatives], 1), 1) - positive
         with torch.no_grad():
-            stats = dict(top1=(positive > negatives.amax(1)).float().mean(),
-                         num_negatives=(negatives > -torch.inf).sum(1).float().mean())
+            stats = dict(
+                top1=(positive > negatives.amax(1)).float().mean(),
+                num_negatives=(negatives > -torch.inf).sum(1).float().mean(),
+            )
         return loss.mean(), stats
 
 
-def clip_to_video_loss(features: torch.Tensor, video_features: torch.Tensor
-                       ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def clip_to_video_loss(
+    features: torch.Tensor, video_features: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """One minus the cosine of a clip and its video, Eq. (5).
 
     Args:
@@ -91,8 +102,9 @@ def clip_to_video_loss(features: torch.Tensor, video_features: torch.Tensor
         return loss, {'video/cosine': mean, 'video/known': share}
 
 
-def playback_rate_loss(predicted: torch.Tensor, rate: torch.Tensor
-                       ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def playback_rate_loss(
+    predicted: torch.Tensor, rate: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Half the squared error of the playback rate (section 3.2), averaged over clips.
 
     Args:

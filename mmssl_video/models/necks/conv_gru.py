@@ -23,8 +23,9 @@ class ConvGRUCell(BaseModule):
         self.hidden_channels = hidden_channels
         self.padding = kernel_size // 2
         for name in ('reset_gate', 'update_gate', 'out_gate'):
-            gate = nn.Conv2d(in_channels + hidden_channels, hidden_channels, kernel_size,
-                             padding=self.padding)
+            gate = nn.Conv2d(
+                in_channels + hidden_channels, hidden_channels, kernel_size, padding=self.padding
+            )
             nn.init.orthogonal_(gate.weight, init_gain)
             nn.init.zeros_(gate.bias)
             self.add_module(name, gate)
@@ -47,18 +48,22 @@ class ConvGRUCell(BaseModule):
             The states of all steps ``[B, T, hidden_channels, H, W]``.
         """
         gates = (self.reset_gate, self.update_gate, self.out_gate)
-        weights = [gate.weight.split([self.in_channels, self.hidden_channels], 1)
-                   for gate in gates]
-        from_input = self._convolve(x.flatten(0, 1), torch.cat([w[0] for w in weights]),
-                                    torch.cat([gate.bias for gate in gates]))
+        weights = [gate.weight.split([self.in_channels, self.hidden_channels], 1) for gate in gates]
+        from_input = self._convolve(
+            x.flatten(0, 1),
+            torch.cat([w[0] for w in weights]),
+            torch.cat([gate.bias for gate in gates]),
+        )
         from_input = from_input.unflatten(0, x.shape[:2])
         hidden_weight = torch.cat([weights[0][1], weights[1][1]])
         states = []
         for step in range(x.shape[1]):
             x_reset_update, x_out = from_input[:, step].split(
-                [2 * self.hidden_channels, self.hidden_channels], 1)
+                [2 * self.hidden_channels, self.hidden_channels], 1
+            )
             reset, update = torch.sigmoid(
-                x_reset_update + self._convolve(hidden, hidden_weight)).chunk(2, 1)
+                x_reset_update + self._convolve(hidden, hidden_weight)
+            ).chunk(2, 1)
             out = torch.tanh(x_out + self._convolve(reset * hidden, weights[2][1]))
             hidden = F.dropout((1 - update) * hidden + update * out, dropout, self.training)
             states.append(hidden)
@@ -87,15 +92,17 @@ class ConvGRU(BaseModule):
         ValueError: For an even kernel, no layer or a dropout outside [0, 1).
     """
 
-    def __init__(self,
-                 in_channels: int = 256,
-                 hidden_channels: int | None = None,
-                 num_layers: int = 1,
-                 kernel_size: int = 1,
-                 dropout: float = 0.1,
-                 bidirectional: bool = False,
-                 init_gain: float = 1.0,
-                 init_cfg: dict | None = None):
+    def __init__(
+        self,
+        in_channels: int = 256,
+        hidden_channels: int | None = None,
+        num_layers: int = 1,
+        kernel_size: int = 1,
+        dropout: float = 0.1,
+        bidirectional: bool = False,
+        init_gain: float = 1.0,
+        init_cfg: dict | None = None,
+    ):
         super().__init__(init_cfg)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f'neck.kernel_size must be odd and positive, not {kernel_size}')
@@ -111,17 +118,22 @@ class ConvGRU(BaseModule):
 
         def cells():
             return nn.ModuleList(
-                ConvGRUCell(in_channels if layer == 0 else hidden_channels, hidden_channels,
-                            kernel_size, init_gain) for layer in range(num_layers))
+                ConvGRUCell(
+                    in_channels if layer == 0 else hidden_channels,
+                    hidden_channels,
+                    kernel_size,
+                    init_gain,
+                )
+                for layer in range(num_layers)
+            )
 
         self.forward_cells = cells()
         if bidirectional:
             self.backward_cells = cells()
 
-    def forward(self,
-                x: torch.Tensor,
-                state: torch.Tensor | None = None,
-                backward: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, x: torch.Tensor, state: torch.Tensor | None = None, backward: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Aggregate a sequence of feature maps, Eq. (2) of both papers.
 
         Args:

@@ -24,9 +24,14 @@ class ProjectionMLP(BaseModule):
         init_cfg: mmengine's initialisation config.
     """
 
-    def __init__(self, in_channels: int = 512, out_channels: int = 256,
-                 hidden_channels: int = 4096, out_norm: bool = False,
-                 init_cfg: dict | None = None):
+    def __init__(
+        self,
+        in_channels: int = 512,
+        out_channels: int = 256,
+        hidden_channels: int = 4096,
+        out_norm: bool = False,
+        init_cfg: dict | None = None,
+    ):
         super().__init__(init_cfg)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.mlp = norm_mlp(in_channels, hidden_channels, out_channels)

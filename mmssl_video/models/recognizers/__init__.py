@@ -5,5 +5,11 @@ from .dense_predictive_coding import DensePredictiveCoding
 from .sstl import SSTL
 from .unintentional_action import UnintentionalActionClassifier
 
-__all__ = ['BYOL', 'ClipClassifier', 'ContextClassifier', 'DensePredictiveCoding', 'SSTL',
-           'UnintentionalActionClassifier']
+__all__ = [
+    'BYOL',
+    'ClipClassifier',
+    'ContextClassifier',
+    'DensePredictiveCoding',
+    'SSTL',
+    'UnintentionalActionClassifier',
+]

@@ -38,36 +38,48 @@ class BYOL(BaseRecognizer):
         ValueError: For widths that do not fit each other, or an unknown option.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 projector: dict,
-                 predictor: dict,
-                 concepts: dict | None = None,
-                 base_momentum: float = 0.996,
-                 loss_scale: float = 1.,
-                 view_reduction: str = 'sum',
-                 data_preprocessor: dict | None = None):
-        super().__init__(backbone, data_preprocessor=MODELS.build(
-            data_preprocessor or dict(type='ActionDataPreprocessor')))
+    def __init__(
+        self,
+        backbone: dict,
+        projector: dict,
+        predictor: dict,
+        concepts: dict | None = None,
+        base_momentum: float = 0.996,
+        loss_scale: float = 1.0,
+        view_reduction: str = 'sum',
+        data_preprocessor: dict | None = None,
+    ):
+        super().__init__(
+            backbone,
+            data_preprocessor=MODELS.build(
+                data_preprocessor or dict(type='ActionDataPreprocessor')
+            ),
+        )
         if view_reduction not in ('sum', 'mean'):
-            raise ValueError("model.view_reduction must be 'sum' or 'mean', not "
-                             f'{view_reduction!r}')
+            raise ValueError(
+                f"model.view_reduction must be 'sum' or 'mean', not {view_reduction!r}"
+            )
         if not 0 <= base_momentum <= 1:
             raise ValueError(f'model.base_momentum must lie in [0, 1], not {base_momentum!r}')
         self.projector = MODELS.build(projector)
         self.predictor = MODELS.build(predictor)
         self.concepts = None if concepts is None else MODELS.build(concepts)
         width, code = getattr(self.backbone, 'out_channels', None), self.projector.out_channels
-        pairs = [('projector.in_channels', self.projector.in_channels, width),
-                 ('predictor.in_channels', self.predictor.in_channels, code),
-                 ('predictor.out_channels', self.predictor.out_channels, code)]
+        pairs = [
+            ('projector.in_channels', self.projector.in_channels, width),
+            ('predictor.in_channels', self.predictor.in_channels, code),
+            ('predictor.out_channels', self.predictor.out_channels, code),
+        ]
         if self.concepts is not None:
-            pairs += [('concepts.in_channels', self.concepts.in_channels, code),
-                      ('concepts.feature_channels', self.concepts.feature_channels, width)]
+            pairs += [
+                ('concepts.in_channels', self.concepts.in_channels, code),
+                ('concepts.feature_channels', self.concepts.feature_channels, width),
+            ]
         for name, got, needed in pairs:
             if needed is not None and got != needed:
-                raise ValueError(f'{name} is {got} but what it reads has {needed} channels: set '
-                                 f'{name}={needed}')
+                raise ValueError(
+                    f'{name} is {got} but what it reads has {needed} channels: set {name}={needed}'
+                )
         self.base_momentum, self.loss_scale = base_momentum, loss_scale
         self.view_reduction = view_reduction
         self.momentum = base_momentum  # of the last update; what the log shows
@@ -77,7 +89,7 @@ class BYOL(BaseRecognizer):
     def init_weights(self) -> None:
         """Initialise all weights; the target encoder begins as a copy of the online one."""
         super().init_weights()
-        self.update_target(0.)
+        self.update_target(0.0)
 
     @torch.no_grad()
     def update_target(self, momentum: float) -> None:
@@ -86,8 +98,10 @@ class BYOL(BaseRecognizer):
         What else follows an optimizer step, the concepts' centre, is moved as well.
         """
         self.momentum = momentum
-        for online, target in ((self.backbone, self.target_backbone),
-                               (self.projector, self.target_projector)):
+        for online, target in (
+            (self.backbone, self.target_backbone),
+            (self.projector, self.target_projector),
+        ):
             for new, old in zip(online.parameters(), target.parameters()):
                 old.lerp_(new, 1 - momentum)
         if self.concepts is not None:
@@ -118,9 +132,11 @@ class BYOL(BaseRecognizer):
             ValueError: When a sample does not hold two clips.
         """
         if inputs.ndim != 6 or inputs.shape[1] != 2:
-            raise ValueError('inputs must be [batch, 2 clips, channels, frames, height, width], '
-                             f'got {tuple(inputs.shape)}: does the pipeline sample two windows '
-                             "(SampleWindow num_windows=2) and end with FormatShape('NCTHW')?")
+            raise ValueError(
+                'inputs must be [batch, 2 clips, channels, frames, height, width], '
+                f'got {tuple(inputs.shape)}: does the pipeline sample two windows '
+                "(SampleWindow num_windows=2) and end with FormatShape('NCTHW')?"
+            )
         clips = inputs.unbind(1)
         with torch.no_grad():
             keys = [self.encode(clip, self.target_backbone) for clip in clips]
@@ -132,14 +148,18 @@ class BYOL(BaseRecognizer):
             predicted, target = at_least_float32(self.predictor(projection)), targets[1 - query]
             cosine = F.cosine_similarity(predicted, target, dim=1).mean()
             loss = -self.loss_scale * cosine
-            stats = {'cosine/predicted': cosine.detach(),
-                     'cosine/online': F.cosine_similarity(
-                         at_least_float32(projection.detach()), target, dim=1).mean()}
+            stats = {
+                'cosine/predicted': cosine.detach(),
+                'cosine/online': F.cosine_similarity(
+                    at_least_float32(projection.detach()), target, dim=1
+                ).mean(),
+            }
             if len(clip) > 1:  # the last batch of a validation may be a single video
                 stats['feature_std'] = feature_std(features)
             if self.concepts is not None:
                 concept_loss, concept_stats = self.concepts(
-                    projection, target, features, keys[1 - query])
+                    projection, target, features, keys[1 - query]
+                )
                 loss = loss + concept_loss
                 stats.update(concept_stats)
             losses.append(loss)

@@ -18,8 +18,9 @@ class EncoderClassifier(BaseRecognizer):
 
     num_blocks = 1
 
-    def attach_head(self, cls_head: dict, width: int | None, frozen: bool, norm_eval: bool,
-                    max_views: int) -> None:
+    def attach_head(
+        self, cls_head: dict, width: int | None, frozen: bool, norm_eval: bool, max_views: int
+    ) -> None:
         """Build the head for the encoder's width and freeze the encoder if asked.
 
         Args:
@@ -38,11 +39,15 @@ class EncoderClassifier(BaseRecognizer):
         head = dict(cls_head)
         given = head.setdefault('in_channels', width)
         if given is None:
-            raise ValueError(f'{type(self.backbone).__name__} does not say how many channels it '
-                             'gives: set model.cls_head.in_channels')
+            raise ValueError(
+                f'{type(self.backbone).__name__} does not say how many channels it '
+                'gives: set model.cls_head.in_channels'
+            )
         if width not in (None, given):
-            raise ValueError(f'cls_head.in_channels is {given} but the context has {width} '
-                             f'channels: set cls_head.in_channels={width}, or leave it out')
+            raise ValueError(
+                f'cls_head.in_channels is {given} but the context has {width} '
+                f'channels: set cls_head.in_channels={width}, or leave it out'
+            )
         if max_views < 1:
             raise ValueError(f'model.max_views must be at least 1, not {max_views}')
         self.cls_head = MODELS.build(head)
@@ -80,8 +85,10 @@ class EncoderClassifier(BaseRecognizer):
             ValueError: The blocks are no whole number of windows.
         """
         if inputs.ndim != 6 or inputs.shape[1] % self.num_blocks:
-            raise ValueError(f'inputs must hold a multiple of model.num_blocks={self.num_blocks} '
-                             f'blocks in dimension 1, got {tuple(inputs.shape)}')
+            raise ValueError(
+                f'inputs must hold a multiple of model.num_blocks={self.num_blocks} '
+                f'blocks in dimension 1, got {tuple(inputs.shape)}'
+            )
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return self.extract_feat(inputs.unflatten(1, (-1, self.num_blocks)).flatten(0, 1))
 
@@ -110,8 +117,10 @@ class EncoderClassifier(BaseRecognizer):
         predicted = []
         for frames, sample in zip(data['inputs'], data['data_samples']):
             if frames.ndim != 5 or len(frames) % self.num_blocks:
-                raise ValueError(f'a video must hold a multiple of model.num_blocks='
-                                 f'{self.num_blocks} blocks, got {tuple(frames.shape)}')
+                raise ValueError(
+                    f'a video must hold a multiple of model.num_blocks='
+                    f'{self.num_blocks} blocks, got {tuple(frames.shape)}'
+                )
             scores = []
             for part in frames.unflatten(0, (-1, self.num_blocks)).split(self.max_views):
                 batch = self.data_preprocessor(dict(inputs=list(part), data_samples=None))

@@ -36,25 +36,34 @@ class ClipClassifier(EncoderClassifier):
             ``pool_size`` is no extent.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 cls_head: dict,
-                 neck: dict | None = None,
-                 frozen: bool = False,
-                 norm_eval: bool = True,
-                 max_views: int = 16,
-                 pool_size: tuple[int, int, int] | None = None,
-                 data_preprocessor: dict | None = None):
+    def __init__(
+        self,
+        backbone: dict,
+        cls_head: dict,
+        neck: dict | None = None,
+        frozen: bool = False,
+        norm_eval: bool = True,
+        max_views: int = 16,
+        pool_size: tuple[int, int, int] | None = None,
+        data_preprocessor: dict | None = None,
+    ):
         # Built here, so that the recognizer can be used without setting mmengine's default scope.
-        super().__init__(backbone, neck=neck, data_preprocessor=MODELS.build(
-            data_preprocessor or dict(type='ActionDataPreprocessor')))
+        super().__init__(
+            backbone,
+            neck=neck,
+            data_preprocessor=MODELS.build(
+                data_preprocessor or dict(type='ActionDataPreprocessor')
+            ),
+        )
         if pool_size is not None and (len(pool_size) != 3 or min(pool_size) < 1):
-            raise ValueError('model.pool_size must be three whole numbers of at least 1, not '
-                             f'{pool_size!r}')
+            raise ValueError(
+                f'model.pool_size must be three whole numbers of at least 1, not {pool_size!r}'
+            )
         self.pool_size = pool_size
         last = self.encoder_parts[-1]
-        widths = (getattr(last, name, None) for name in ('out_channels', 'feat_dim',
-                                                         'num_features'))
+        widths = (
+            getattr(last, name, None) for name in ('out_channels', 'feat_dim', 'num_features')
+        )
         width = next((value for value in widths if isinstance(value, int)), None)
         self.attach_head(cls_head, width, frozen, norm_eval, max_views)
 
@@ -71,9 +80,11 @@ class ClipClassifier(EncoderClassifier):
             ValueError: When the inputs are not six-dimensional.
         """
         if inputs.ndim != 6:
-            raise ValueError('inputs must be [batch, clips, channels, frames, height, width], got '
-                             f'{tuple(inputs.shape)}: does the pipeline end with '
-                             "FormatShape(input_format='NCTHW')?")
+            raise ValueError(
+                'inputs must be [batch, clips, channels, frames, height, width], got '
+                f'{tuple(inputs.shape)}: does the pipeline end with '
+                "FormatShape(input_format='NCTHW')?"
+            )
         return self._pool(self._maps(inputs)).unflatten(0, inputs.shape[:2]).mean(1)
 
     def features(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -92,6 +103,8 @@ class ClipClassifier(EncoderClassifier):
         if isinstance(maps, (tuple, list)):
             return torch.cat([self._pool(each) for each in maps], 1)
         if not isinstance(maps, torch.Tensor) or maps.ndim < 2:
-            raise ValueError(f'{type(self.encoder_parts[-1]).__name__} gives no feature map but a '
-                             f'{type(maps).__name__}: ClipClassifier takes backbones of clips')
+            raise ValueError(
+                f'{type(self.encoder_parts[-1]).__name__} gives no feature map but a '
+                f'{type(maps).__name__}: ClipClassifier takes backbones of clips'
+            )
         return maps.flatten(2).mean(2) if maps.ndim > 2 else maps

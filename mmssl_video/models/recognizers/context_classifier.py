@@ -29,18 +29,21 @@ class ContextClassifier(EncoderClassifier, ContextEncoder):
         ValueError: When the head does not take the context's width.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 neck: dict,
-                 cls_head: dict,
-                 num_blocks: int = 8,
-                 relu_first: bool = True,
-                 feature_map: bool = True,
-                 frozen: bool = False,
-                 norm_eval: bool = True,
-                 max_views: int = 16,
-                 data_preprocessor: dict | None = None):
-        super().__init__(backbone, neck, relu_first, feature_map,
-                         data_preprocessor=data_preprocessor)
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        cls_head: dict,
+        num_blocks: int = 8,
+        relu_first: bool = True,
+        feature_map: bool = True,
+        frozen: bool = False,
+        norm_eval: bool = True,
+        max_views: int = 16,
+        data_preprocessor: dict | None = None,
+    ):
+        super().__init__(
+            backbone, neck, relu_first, feature_map, data_preprocessor=data_preprocessor
+        )
         self.num_blocks = num_blocks
         self.attach_head(cls_head, self.context_channels, frozen, norm_eval, max_views)

@@ -27,22 +27,32 @@ class ContextEncoder(BaseRecognizer):
         ValueError: When the neck does not take the backbone's channels.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 neck: dict,
-                 relu_first: bool = False,
-                 feature_map: bool = True,
-                 cls_head: dict | None = None,
-                 data_preprocessor: dict | None = None):
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        relu_first: bool = False,
+        feature_map: bool = True,
+        cls_head: dict | None = None,
+        data_preprocessor: dict | None = None,
+    ):
         # Built here, so that the recognizer can be used without setting mmengine's default scope.
-        super().__init__(backbone, cls_head=cls_head, neck=neck, data_preprocessor=MODELS.build(
-            data_preprocessor or dict(type='ActionDataPreprocessor')))
+        super().__init__(
+            backbone,
+            cls_head=cls_head,
+            neck=neck,
+            data_preprocessor=MODELS.build(
+                data_preprocessor or dict(type='ActionDataPreprocessor')
+            ),
+        )
         self.relu_first = relu_first
         self.feature_map = feature_map
         width = getattr(self.backbone, 'out_channels', None)
         if width is not None and width != self.neck.in_channels:
-            raise ValueError(f'the backbone gives {width} channels but neck.in_channels is '
-                             f'{self.neck.in_channels}: set neck.in_channels={width}')
+            raise ValueError(
+                f'the backbone gives {width} channels but neck.in_channels is '
+                f'{self.neck.in_channels}: set neck.in_channels={width}'
+            )
 
     @property
     def context_channels(self) -> int:
@@ -63,9 +73,11 @@ class ContextEncoder(BaseRecognizer):
             ValueError: When the inputs are not six-dimensional.
         """
         if inputs.ndim != 6:
-            raise ValueError('inputs must be [batch, blocks, channels, frames, height, width], got '
-                             f'{tuple(inputs.shape)}: does the pipeline end with SplitBlocks and '
-                             "FormatShape(input_format='NCTHW')?")
+            raise ValueError(
+                'inputs must be [batch, blocks, channels, frames, height, width], got '
+                f'{tuple(inputs.shape)}: does the pipeline end with SplitBlocks and '
+                "FormatShape(input_format='NCTHW')?"
+            )
         features = self.backbone(inputs.flatten(0, 1))
         if self.relu_first:
             features = F.relu(features)

@@ -38,25 +38,30 @@ class DensePredictiveCoding(ContextEncoder):
         ValueError: For values that contradict each other; the sentence says how to mend them.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 neck: dict,
-                 predictor: dict,
-                 loss: dict | None = None,
-                 num_blocks: int = 8,
-                 pred_steps: int = 3,
-                 prediction: str = 'sequential',
-                 feature_map: bool = True,
-                 direction_reduction: str = 'mean',
-                 data_preprocessor: dict | None = None):
-        super().__init__(backbone, neck, feature_map=feature_map,
-                         data_preprocessor=data_preprocessor)
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        predictor: dict,
+        loss: dict | None = None,
+        num_blocks: int = 8,
+        pred_steps: int = 3,
+        prediction: str = 'sequential',
+        feature_map: bool = True,
+        direction_reduction: str = 'mean',
+        data_preprocessor: dict | None = None,
+    ):
+        super().__init__(
+            backbone, neck, feature_map=feature_map, data_preprocessor=data_preprocessor
+        )
         if prediction not in ('sequential', 'parallel'):
-            raise ValueError("model.prediction must be 'sequential' or 'parallel', not "
-                             f'{prediction!r}')
+            raise ValueError(
+                f"model.prediction must be 'sequential' or 'parallel', not {prediction!r}"
+            )
         if direction_reduction not in ('mean', 'sum'):
-            raise ValueError("model.direction_reduction must be 'mean' or 'sum', not "
-                             f'{direction_reduction!r}')
+            raise ValueError(
+                f"model.direction_reduction must be 'mean' or 'sum', not {direction_reduction!r}"
+            )
         self.num_blocks = num_blocks
         self.prediction = prediction
         self.direction_reduction = direction_reduction
@@ -69,11 +74,14 @@ class DensePredictiveCoding(ContextEncoder):
             self.predictor = nn.ModuleList(MODELS.build(predictor) for _ in range(pred_steps))
         phi = self._predictor_of(0)
         for name, got, needed in (
-                ('in_channels', phi.in_channels, self.neck.hidden_channels),
-                ('out_channels', phi.out_channels, self.neck.in_channels)):
+            ('in_channels', phi.in_channels, self.neck.hidden_channels),
+            ('out_channels', phi.out_channels, self.neck.in_channels),
+        ):
             if got != needed:
-                raise ValueError(f'predictor.{name} is {got} but the encoder needs {needed}: '
-                                 f'set predictor.{name}={needed}')
+                raise ValueError(
+                    f'predictor.{name} is {got} but the encoder needs {needed}: '
+                    f'set predictor.{name}={needed}'
+                )
 
     def set_pred_steps(self, pred_steps: int) -> None:
         """Change the number of predicted blocks; a curriculum does so between epochs.
@@ -82,11 +90,15 @@ class DensePredictiveCoding(ContextEncoder):
             ValueError: When no block would be left to observe, or there is no predictor for a step.
         """
         if not isinstance(pred_steps, int) or not 1 <= pred_steps < self.num_blocks:
-            raise ValueError(f'model.pred_steps={pred_steps!r} must be at least 1 and below '
-                             f'model.num_blocks={self.num_blocks}, so that a block is observed')
+            raise ValueError(
+                f'model.pred_steps={pred_steps!r} must be at least 1 and below '
+                f'model.num_blocks={self.num_blocks}, so that a block is observed'
+            )
         if pred_steps > self.max_pred_steps:
-            raise ValueError(f'parallel prediction was built for {self.max_pred_steps} steps and '
-                             f'cannot predict {pred_steps}: set model.pred_steps={pred_steps}')
+            raise ValueError(
+                f'parallel prediction was built for {self.max_pred_steps} steps and '
+                f'cannot predict {pred_steps}: set model.pred_steps={pred_steps}'
+            )
         self.pred_steps = pred_steps
 
     def _predictor_of(self, step: int) -> nn.Module:
@@ -116,16 +128,19 @@ class DensePredictiveCoding(ContextEncoder):
     def contrast(self, inputs: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Loss and everything worth watching for a batch of clips ``[B, N, C, T, H, W]``."""
         if inputs.ndim == 6 and inputs.shape[1] != self.num_blocks:
-            raise ValueError(f'clips have {inputs.shape[1]} blocks but model.num_blocks is '
-                             f'{self.num_blocks}: make SplitBlocks.num_blocks equal to it')
+            raise ValueError(
+                f'clips have {inputs.shape[1]} blocks but model.num_blocks is '
+                f'{self.num_blocks}: make SplitBlocks.num_blocks equal to it'
+            )
         features = self.encode(inputs)
-        directions = ('forward', 'backward') if self.neck.bidirectional else ('forward', )
+        directions = ('forward', 'backward') if self.neck.bidirectional else ('forward',)
         losses, stats = [], {}
         for direction in directions:
             backward = direction == 'backward'
             sequence = features.flip(1) if backward else features
             observed, future = sequence.split(
-                [self.num_blocks - self.pred_steps, self.pred_steps], 1)
+                [self.num_blocks - self.pred_steps, self.pred_steps], 1
+            )
             loss, metrics = self.contrastive_loss(self.predict_future(observed, backward), future)
             losses.append(loss)
             stats[f'{direction}/nce'] = loss.detach()
@@ -139,8 +154,12 @@ class DensePredictiveCoding(ContextEncoder):
         stats['feature_std'] = feature_std(features.movedim(2, -1))
         for step in range(1 if self.prediction == 'sequential' else self.pred_steps):
             suffix = '' if self.prediction == 'sequential' else f'_{step + 1}'
-            stats.update({name + suffix: value
-                          for name, value in self._predictor_of(step).statistics().items()})
+            stats.update(
+                {
+                    name + suffix: value
+                    for name, value in self._predictor_of(step).statistics().items()
+                }
+            )
         loss = torch.stack(losses)
         return loss.mean() if self.direction_reduction == 'mean' else loss.sum(), stats
 

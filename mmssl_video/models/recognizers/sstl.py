@@ -41,46 +41,63 @@ class SSTL(BaseRecognizer):
         ValueError: For values that contradict each other.
     """
 
-    def __init__(self,
-                 backbone: dict,
-                 projector: dict,
-                 bank: dict | None = None,
-                 rate_head: dict | None = None,
-                 clip_weight: float = 1.,
-                 video_weight: float = 0.2,
-                 rate_weight: float = 0.1,
-                 temperature: float = 0.1,
-                 num_negatives: int = 2048,
-                 gather: bool = True,
-                 group_size: int | None = None,
-                 data_preprocessor: dict | None = None):
-        super().__init__(backbone, data_preprocessor=MODELS.build(
-            data_preprocessor or dict(type='ActionDataPreprocessor')))
+    def __init__(
+        self,
+        backbone: dict,
+        projector: dict,
+        bank: dict | None = None,
+        rate_head: dict | None = None,
+        clip_weight: float = 1.0,
+        video_weight: float = 0.2,
+        rate_weight: float = 0.1,
+        temperature: float = 0.1,
+        num_negatives: int = 2048,
+        gather: bool = True,
+        group_size: int | None = None,
+        data_preprocessor: dict | None = None,
+    ):
+        super().__init__(
+            backbone,
+            data_preprocessor=MODELS.build(
+                data_preprocessor or dict(type='ActionDataPreprocessor')
+            ),
+        )
         weights = dict(clip=clip_weight, video=video_weight, rate=rate_weight)
         if min(weights.values()) < 0 or not any(weights.values()):
-            raise ValueError(f'the weights of the losses must be at least 0, one of them above, '
-                             f'not {weights}')
+            raise ValueError(
+                f'the weights of the losses must be at least 0, one of them above, not {weights}'
+            )
         if not temperature > 0 or num_negatives < 0:
-            raise ValueError('model.temperature must be positive and num_negatives at least 0, '
-                             f'not {temperature!r} and {num_negatives!r}')
+            raise ValueError(
+                'model.temperature must be positive and num_negatives at least 0, '
+                f'not {temperature!r} and {num_negatives!r}'
+            )
         if group_size is not None and gather:
             raise ValueError('model.group_size splits the batch of a process: set gather=False')
         needs_bank = video_weight > 0 or (clip_weight > 0 and num_negatives > 0)
-        for name, config, needed in (('bank', bank, needs_bank),
-                                     ('rate_head', rate_head, rate_weight > 0)):
+        for name, config, needed in (
+            ('bank', bank, needs_bank),
+            ('rate_head', rate_head, rate_weight > 0),
+        ):
             if needed and config is None:
-                raise ValueError(f'model.{name} is missing: give its config, or set the weights '
-                                 'that need it to 0')
+                raise ValueError(
+                    f'model.{name} is missing: give its config, or set the weights '
+                    'that need it to 0'
+                )
         self.projector = MODELS.build(projector)
         self.bank = MODELS.build(bank) if needs_bank else None
         self.rate_head = MODELS.build(rate_head) if rate_weight > 0 else None
         width, code = getattr(self.backbone, 'out_channels', None), self.projector.out_channels
         if width not in (None, self.projector.in_channels):
-            raise ValueError(f'the backbone gives {width} channels but projector.in_channels is '
-                             f'{self.projector.in_channels}: set projector.in_channels={width}')
+            raise ValueError(
+                f'the backbone gives {width} channels but projector.in_channels is '
+                f'{self.projector.in_channels}: set projector.in_channels={width}'
+            )
         if needs_bank and self.bank.dim != code:
-            raise ValueError(f'bank.dim is {self.bank.dim} but projector.out_channels is {code}: '
-                             f'set bank.dim={code}')
+            raise ValueError(
+                f'bank.dim is {self.bank.dim} but projector.out_channels is {code}: '
+                f'set bank.dim={code}'
+            )
         if clip_weight == video_weight == 0:
             self.projector.requires_grad_(False)
         self.weights, self.temperature = weights, float(temperature)
@@ -112,15 +129,20 @@ class SSTL(BaseRecognizer):
         Raises:
             ValueError: A sample does not say it.
         """
-        values = [np.broadcast_to(sample.metainfo[name], 2) if name in sample.metainfo else None
-                  for sample in data_samples or []]
+        values = [
+            np.broadcast_to(sample.metainfo[name], 2) if name in sample.metainfo else None
+            for sample in data_samples or []
+        ]
         if not values or any(value is None for value in values):
-            raise ValueError(f'a data sample has no {name}, which SSTL needs: {source} gives it '
-                             f"and PackActionInputs(meta_keys=('{name}', ...)) passes it on")
+            raise ValueError(
+                f'a data sample has no {name}, which SSTL needs: {source} gives it '
+                f"and PackActionInputs(meta_keys=('{name}', ...)) passes it on"
+            )
         return torch.from_numpy(np.stack(values, 1).reshape(-1))
 
-    def compare(self, inputs: torch.Tensor, data_samples: list, with_bank: bool
-                ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    def compare(
+        self, inputs: torch.Tensor, data_samples: list, with_bank: bool
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         """Weighted losses and everything worth watching, for pairs of views.
 
         Args:
@@ -133,16 +155,19 @@ class SSTL(BaseRecognizer):
             ValueError: When a sample does not hold two views, or does not say what is needed.
         """
         if inputs.ndim != 6 or inputs.shape[1] != 2:
-            raise ValueError('inputs must be [batch, 2 views, channels, frames, height, width], '
-                             f'got {tuple(inputs.shape)}: does the pipeline have RepeatClips '
-                             "(times=2) and end with FormatShape('NCTHW')?")
+            raise ValueError(
+                'inputs must be [batch, 2 views, channels, frames, height, width], '
+                f'got {tuple(inputs.shape)}: does the pipeline have RepeatClips '
+                "(times=2) and end with FormatShape('NCTHW')?"
+            )
         maps = self.backbone(inputs.transpose(0, 1).flatten(0, 1))  # all x, then all y
         pooled = maps.mean((2, 3, 4))
         losses, stats = {}, {'feature_std': feature_std(pooled.detach())}
         if self.rate_head is not None:
             rates = self.labels(data_samples, 'playback_rate', 'PlaybackRateDistortion')
             losses['rate'], found = playback_rate_loss(
-                self.rate_head(maps), rates.to(pooled.device, torch.float32))
+                self.rate_head(maps), rates.to(pooled.device, torch.float32)
+            )
             stats.update(found)
         if self.weights['clip'] or self.weights['video']:
             features = self.projector(pooled)
@@ -154,7 +179,8 @@ class SSTL(BaseRecognizer):
                 self._seen.append((videos, positions, features.detach().float()))
                 if self.weights['video']:
                     losses['video'], found = clip_to_video_loss(
-                        features, self.bank.video_features(videos).to(features.device))
+                        features, self.bank.video_features(videos).to(features.device)
+                    )
                     stats.update(found)
                 stats.update(self.bank.statistics())
             if self.weights['clip']:
@@ -168,8 +194,10 @@ class SSTL(BaseRecognizer):
         groups, bank, valid = None, None, None
         if self.group_size is not None:
             if count % self.group_size:
-                raise ValueError(f'a batch of {count} clips is no whole number of groups of '
-                                 f'model.group_size={self.group_size}')
+                raise ValueError(
+                    f'a batch of {count} clips is no whole number of groups of '
+                    f'model.group_size={self.group_size}'
+                )
             groups = torch.arange(count) // self.group_size
         if videos is not None:
             mine = videos[:count].to(features.device)
@@ -177,16 +205,23 @@ class SSTL(BaseRecognizer):
                 # of one process the numbers are on the CPU already: no waiting for the device
                 spread = self.gather and get_world_size() > 1
                 asked = (gather_rows(mine).cpu() if spread else videos[:count]).numpy()
-                parts = ([asked] if groups is None else
-                         np.split(asked, len(asked) // self.group_size))
+                parts = (
+                    [asked] if groups is None else np.split(asked, len(asked) // self.group_size)
+                )
                 bank, valid = self.bank.draw(self.num_negatives, parts)
                 bank = bank.to(features.device)
                 valid = None if groups is None else valid[groups].to(features.device)
             videos = mine
         return clip_to_clip_loss(
-            features[:count], features[count:], self.temperature, videos,
-            None if groups is None else groups.to(features.device), bank, valid,
-            gather=self.gather and self.training)
+            features[:count],
+            features[count:],
+            self.temperature,
+            videos,
+            None if groups is None else groups.to(features.device),
+            bank,
+            valid,
+            gather=self.gather and self.training,
+        )
 
     @torch.no_grad()
     def update_bank(self) -> None:
@@ -205,8 +240,9 @@ class SSTL(BaseRecognizer):
     def predict(self, inputs: torch.Tensor, data_samples: list, **kwargs) -> list:
         """Attach loss and figures, without the bank, to data samples, for held-out validation."""
         losses, stats = self.compare(inputs, data_samples, with_bank=False)
-        stats = {name: value.item() for name, value in {
-            'loss': sum(losses.values()), **stats}.items()}
+        stats = {
+            name: value.item() for name, value in {'loss': sum(losses.values()), **stats}.items()
+        }
         for sample in data_samples:
             sample.set_field(stats, 'ssl_stats')
         return data_samples

@@ -11,8 +11,9 @@ from .classifier import EncoderClassifier
 from .context_encoder import ContextEncoder
 
 
-def predict_steps(encoder: ContextEncoder, predictor: nn.Module, inputs: torch.Tensor
-                  ) -> tuple[torch.Tensor, torch.Tensor]:
+def predict_steps(
+    encoder: ContextEncoder, predictor: nn.Module, inputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """True and predicted feature of every block but the first (MemDPC appendix B, Fig. S1).
 
     The prediction of step t is made from the blocks x_1 .. x_{t-1}, one step ahead, with the
@@ -68,25 +69,35 @@ class UnintentionalActionClassifier(EncoderClassifier, ContextEncoder):
     #: What an encoder from a checkpoint is rebuilt with, whatever it was trained as.
     ENCODER_SETTINGS = {'neck.bidirectional': False}
 
-    def __init__(self,
-                 backbone: dict,
-                 neck: dict,
-                 predictor: dict,
-                 cls_head: dict,
-                 num_blocks: int = 8,
-                 frozen: bool = True,
-                 norm_eval: bool = True,
-                 feature_map: bool = True,
-                 max_views: int = 16,
-                 data_preprocessor: dict | None = None):
-        super().__init__(backbone, dict(neck, bidirectional=False), feature_map=feature_map,
-                         data_preprocessor=data_preprocessor)
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        predictor: dict,
+        cls_head: dict,
+        num_blocks: int = 8,
+        frozen: bool = True,
+        norm_eval: bool = True,
+        feature_map: bool = True,
+        max_views: int = 16,
+        data_preprocessor: dict | None = None,
+    ):
+        super().__init__(
+            backbone,
+            dict(neck, bidirectional=False),
+            feature_map=feature_map,
+            data_preprocessor=data_preprocessor,
+        )
         self.predictor = MODELS.build(predictor)
-        for name, needed in (('in_channels', self.neck.hidden_channels),
-                             ('out_channels', self.neck.in_channels)):
+        for name, needed in (
+            ('in_channels', self.neck.hidden_channels),
+            ('out_channels', self.neck.in_channels),
+        ):
             if getattr(self.predictor, name) != needed:
-                raise ValueError(f'predictor.{name} is {getattr(self.predictor, name)} but the '
-                                 f'encoder needs {needed}: set predictor.{name}={needed}')
+                raise ValueError(
+                    f'predictor.{name} is {getattr(self.predictor, name)} but the '
+                    f'encoder needs {needed}: set predictor.{name}={needed}'
+                )
         self.num_blocks = num_blocks
         self.attach_head(cls_head, 2 * self.neck.in_channels, frozen, norm_eval, max_views)
 
@@ -108,8 +119,10 @@ class UnintentionalActionClassifier(EncoderClassifier, ContextEncoder):
             ValueError: The blocks are no whole number of windows.
         """
         if inputs.ndim != 6 or inputs.shape[1] % self.num_blocks:
-            raise ValueError(f'inputs must hold a multiple of model.num_blocks={self.num_blocks} '
-                             f'blocks in dimension 1, got {tuple(inputs.shape)}')
+            raise ValueError(
+                f'inputs must hold a multiple of model.num_blocks={self.num_blocks} '
+                f'blocks in dimension 1, got {tuple(inputs.shape)}'
+            )
         windows = inputs.unflatten(1, (-1, self.num_blocks)).flatten(0, 1)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             return torch.cat(predict_steps(self, self.predictor, windows), 2).mean((-2, -1))
@@ -130,9 +143,11 @@ class UnintentionalActionClassifier(EncoderClassifier, ContextEncoder):
         scores, labels = scores[labels >= 0], labels[labels >= 0]
         if not len(labels):  # a batch of padding only: nothing to learn, and no mean to take
             return {'loss_cls': scores.sum()}
-        return {'loss_cls': self.cls_head.loss_cls(scores, labels),
-                'top1_acc': (scores.argmax(1) == labels).float().mean(),
-                'transitioning_share': (labels == 1).float().mean()}
+        return {
+            'loss_cls': self.cls_head.loss_cls(scores, labels),
+            'top1_acc': (scores.argmax(1) == labels).float().mean(),
+            'transitioning_share': (labels == 1).float().mean(),
+        }
 
     def predict(self, inputs: torch.Tensor, data_samples: list, **kwargs) -> list:
         """Attach ``step_scores`` ``[W, N - 1, classes]``, probabilities of steps 2 .. N."""

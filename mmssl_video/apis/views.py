@@ -8,6 +8,8 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from torch import Tensor
 
+from ..datasets.pipelines import flat_steps, steps_of
+
 
 def as_windows(inputs: Tensor, num_blocks: int) -> Tensor:
     """Unfold the clip axis of a sample, ``[W * N, C, T, H, W]`` to ``[W, N, C, T, H, W]``.
@@ -79,7 +81,8 @@ def modality_of(config: Config | dict) -> dict[str, str]:
 
 def pipeline_of(dataloader: dict | None) -> list[dict]:
     """Steps of the pipeline in the config of a data loader; [] if none."""
-    return [step for step in dataset_of(dataloader).get('pipeline') or [] if isinstance(step, dict)]
+    steps = steps_of(dataset_of(dataloader).get('pipeline'))
+    return [step for step in steps if isinstance(step, dict)]
 
 
 def frames_of(pipeline: Sequence[dict]) -> dict[str, int]:
@@ -87,7 +90,7 @@ def frames_of(pipeline: Sequence[dict]) -> dict[str, int]:
 
     ``size`` is the short side in pixels after the last ``Resize`` or crop.
     """
-    steps = list(_flat(pipeline))
+    steps = list(flat_steps(pipeline))
     sample, theirs, found = _window(steps), _step(steps, 'SampleFrames'), {}
     if sample is not None:
         found = {key: sample[key] for key in ('num_frames', 'stride') if key in sample}
@@ -139,7 +142,7 @@ def view_pipeline(
     Raises:
         ValueError: When the config does not say which frames the encoder was trained on.
     """
-    training = list(_flat(find_pipeline(config)))
+    training = list(flat_steps(find_pipeline(config)))
     sample, split = _window(training), _step(training, 'SplitBlocks')
     theirs = _step(training, 'SampleFrames')
     if sample is None and theirs is not None and theirs.get('clip_len', 1) > 1:
@@ -235,16 +238,6 @@ def _short_side(resize):
     """Short side in pixels after a ``Resize``; -1 and inf stand for whatever keeps the aspect."""
     scale = resize['scale'] if isinstance(resize['scale'], (list, tuple)) else (resize['scale'],)
     return int(min(side for side in scale if side > 0))
-
-
-def _flat(pipeline):
-    """Steps of a pipeline, those inside wrappers such as ``PerClip`` in their place."""
-    for step in pipeline:
-        yield step
-        inside = step.get('transforms') or step.get('transform')
-        if inside:
-            inside = [inside] if isinstance(inside, dict) else inside
-            yield from _flat([each for each in inside if isinstance(each, dict)])
 
 
 def _kind(step):

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import torch
 from mmaction.datasets import BaseActionDataset
-from mmaction.registry import DATASETS, TRANSFORMS
+from mmaction.registry import DATASETS
 
 from mmssl_video.datasets.bad_videos import BadVideo, BadVideoRecord, by_path, too_many_message
 from mmssl_video.datasets.errors import BadVideoError, ShortVideoError, TooManyBadVideosError
 from mmssl_video.datasets.flow_format import SUFFIXES
+from mmssl_video.datasets.pipelines import Pipeline, build_steps
 from mmssl_video.datasets.seeding import derive_index, seeded
 from mmssl_video.datasets.transforms.blocks import SplitBlocks
 from mmssl_video.datasets.transforms.flow import check_flow_pipeline
@@ -60,7 +61,7 @@ class VideoListDataset(BaseActionDataset):
 
     Args:
         ann_file: The list file (joined to ``data_root`` when relative).
-        pipeline: Transforms.
+        pipeline: Transforms: a list, or a dict of named steps (:func:`steps_of`).
         data_prefix: ``dict(video=FOLDER)`` to which the list's paths are joined.
         modality: ``'RGB'`` or ``'Flow'``.
         suffix: Is appended to every path of the list.
@@ -88,7 +89,7 @@ class VideoListDataset(BaseActionDataset):
     def __init__(
         self,
         ann_file: str,
-        pipeline: list,
+        pipeline: Pipeline,
         data_prefix: dict | None = None,
         num_classes: int | None = None,
         classes: Sequence[str] | str | None = None,
@@ -143,11 +144,10 @@ class VideoListDataset(BaseActionDataset):
         self.suffix = suffix
         self.bad_record = BadVideoRecord()
         self._shared = _SharedNumbers(seed or 0, 0)
-        # built here, since mmengine would look in its own registry where no default scope is set
-        pipeline = [each if callable(each) else TRANSFORMS.build(each) for each in pipeline]
         super().__init__(
             ann_file,
-            pipeline=pipeline,
+            # built here: mmengine looks in its own registry where no default scope is set
+            pipeline=build_steps(pipeline),
             num_classes=num_classes,
             data_prefix=dict(data_prefix or {'video': ''}),
             test_mode=test_mode,

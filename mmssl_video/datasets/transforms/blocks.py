@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
 
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
+
+from mmssl_video.datasets.pipelines import Pipeline, build_steps
 
 
 @TRANSFORMS.register_module()
@@ -58,18 +59,17 @@ class PerClip(BaseTransform):
     Keys other than ``imgs`` keep the last clip's values (the crop box, the flip …).
 
     Args:
-        transforms: Transforms that read and write ``imgs`` (list of ``[H, W, C]``), built in order.
+        transforms: Transforms that read and write ``imgs`` (list of ``[H, W, C]``), in order: a
+            list, or a dict of named steps.
 
     Raises:
         ValueError: At transform time, when the clips come out with different frame sizes or counts,
             which could not be stacked.
     """
 
-    def __init__(self, transforms: Sequence[dict | Callable]) -> None:
-        # built here, since Compose would look in mmengine's registry where no default scope is set
-        self.transforms = Compose(
-            [each if callable(each) else TRANSFORMS.build(each) for each in transforms]
-        )
+    def __init__(self, transforms: Pipeline) -> None:
+        # built here: Compose looks in mmengine's registry where no default scope is set
+        self.transforms = Compose(build_steps(transforms))
 
     def transform(self, results: dict) -> dict:
         clip_len, num_clips = results['clip_len'], results['num_clips']

@@ -16,7 +16,7 @@ from mmssl_video.datasets.flow_format import SUFFIXES
 from mmssl_video.datasets.pipelines import Pipeline, build_steps
 from mmssl_video.datasets.seeding import derive_index, seeded
 from mmssl_video.datasets.transforms.blocks import SplitBlocks
-from mmssl_video.datasets.transforms.flow import check_flow_pipeline
+from mmssl_video.datasets.transforms.flow_input import check_flow_pipeline
 from mmssl_video.datasets.transforms.sampling import SampleWindow
 from mmssl_video.datasets.transforms.temporal import TemporalTransform
 

@@ -11,7 +11,7 @@ import pytest
 
 from helpers.flow_videos import moving_frames, write_moving_video
 from helpers.videos import numbered_frames, stream_copy_cut, write_video
-from mmssl_video.datasets import flow as flow_module
+from mmssl_video.datasets import flow_extraction as flow_module
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_extraction import (
     extract_flow,

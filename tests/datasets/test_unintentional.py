@@ -4,13 +4,17 @@ import json
 
 import numpy as np
 import pytest
-from mmaction.registry import DATASETS
+from mmaction.registry import DATASETS, TRANSFORMS
 
 from helpers.videos import numbered_frames, read_number, write_video
 from mmssl_video.datasets import OopsDataset
 from mmssl_video.datasets.demo_videos import make_demo_videos, render_video
 from mmssl_video.datasets.errors import BadVideoError, ShortVideoError
-from mmssl_video.datasets.transforms.unintentional import LabelUnintentionalSteps, SampleUnintentionalWindow, label_spans
+from mmssl_video.datasets.transforms.unintentional import (
+    LabelUnintentionalSteps,
+    SampleUnintentionalWindow,
+    label_spans,
+)
 
 
 def results(total=120, failure=2.0, fps=25.0):
@@ -65,7 +69,9 @@ def test_sliding_windows_cover_the_end():
     window = SampleUnintentionalWindow(8, 3, 4, mode='sliding', step_frames=12)
     starts = steps(window, total=60)[1]
     assert starts[:, 0].tolist() == [0, 12, 24, 36, 38]  # a window spans 22 frames
-    exact = SampleUnintentionalWindow(8, 3, 4, mode='sliding', step_frames=12).transform(results(58))
+    exact = SampleUnintentionalWindow(8, 3, 4, mode='sliding', step_frames=12).transform(
+        results(58)
+    )
     assert exact['window_starts'].tolist() == [0, 12, 24, 36]
     assert exact['frame_inds'].max() == 57
     plain = SampleUnintentionalWindow(8, 3, 4, mode='sliding', step_frames=12, cover_end=False)
@@ -256,3 +262,9 @@ def test_a_failure_changes_nothing_before_it_and_much_after():
     assert (
         np.abs(np.diff(rest, axis=0)).mean() < np.abs(np.diff(plain[:8].astype(int), axis=0)).mean()
     )
+
+
+def test_older_checkpoints_and_configs_find_the_transforms():
+    old = dict(type='SampleFailureWindow', num_frames=8, stride=1, num_blocks=4)
+    assert type(TRANSFORMS.build(old)) is SampleUnintentionalWindow
+    assert type(TRANSFORMS.build(dict(type='LabelSteps'))) is LabelUnintentionalSteps

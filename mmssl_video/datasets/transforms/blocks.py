@@ -9,6 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
 
 from mmssl_video.datasets.pipelines import Pipeline, build_steps
+from mmssl_video.datasets.views import View, view_after
 
 
 @TRANSFORMS.register_module()
@@ -41,6 +42,16 @@ class SplitBlocks(BaseTransform):
                 f'of num_blocks (num_blocks * frames per block)'
             )
 
+    def describe(self, view: View) -> View:
+        """Windows are ``num_blocks`` blocks each.
+
+        Raises:
+            ValueError: The frames cannot be split so.
+        """
+        if view.block_frames is not None:
+            self.check_window(view.block_frames)
+        return view.update(dict(blocks='num_blocks'), blocks=view.num_blocks * self.num_blocks)
+
     def transform(self, results: dict) -> dict:
         self.check_window(results['clip_len'])
         results['clip_len'] //= self.num_blocks
@@ -70,6 +81,10 @@ class PerClip(BaseTransform):
     def __init__(self, transforms: Pipeline) -> None:
         # built here: Compose looks in mmengine's registry where no default scope is set
         self.transforms = Compose(build_steps(transforms))
+
+    def describe(self, view: View) -> View:
+        """What the transforms inside say, in their order."""
+        return view_after(self.transforms.transforms, view)
 
     def transform(self, results: dict) -> dict:
         clip_len, num_clips = results['clip_len'], results['num_clips']

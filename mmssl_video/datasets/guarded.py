@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch.utils.data import Dataset
 
@@ -28,7 +29,7 @@ class Guarded(Dataset):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Any,
         keys: Sequence[str] = FILE_INFO,
         entry_keys: Sequence[str] = (),
         check: Callable[[dict, dict], None] | None = None,
@@ -41,7 +42,7 @@ class Guarded(Dataset):
 
     def __getitem__(self, index: int) -> dict:
         listed = self.dataset.get_data_info(index)
-        item = dict(
+        item: dict[str, Any] = dict(
             index=index,
             name=str(listed['filename']),
             label=int(listed.get('label', -1)),

@@ -106,15 +106,12 @@ def with_meta_keys(pipeline: Pipeline, keys: Sequence[str]) -> Any:
     Raises:
         ValueError: The pipeline does not end by packing.
     """
-    if not isinstance(pipeline, Mapping):
-        pipeline = list(pipeline or ())
-    names = list(pipeline) if isinstance(pipeline, Mapping) else list(range(len(pipeline)))
-    names = [name for name in names if pipeline[name] is not None]
-    last = pipeline[names[-1]] if names else None
-    if not isinstance(last, Mapping) or str(last.get('type')).split('.')[-1] != 'PackActionInputs':
+    changed: Any = dict(pipeline) if isinstance(pipeline, Mapping) else steps_of(pipeline)
+    items = changed.items() if isinstance(changed, dict) else enumerate(changed)
+    name, last = next(((name, step) for name, step in reversed(list(items)) if step), (None, {}))
+    if not isinstance(last, dict) or str(last.get('type')).split('.')[-1] != 'PackActionInputs':
         raise ValueError('the pipeline does not end in PackActionInputs, which features need')
-    changed = dict(pipeline) if isinstance(pipeline, Mapping) else list(pipeline)
     before = last.get('meta_keys', ('img_shape',))
     added = tuple(key for key in keys if key not in before)
-    changed[names[-1]] = type(last)(last, meta_keys=(*before, *added))
+    changed[name] = type(last)(last, meta_keys=(*before, *added))
     return changed

@@ -275,7 +275,10 @@ def _read(pipeline: Pipeline, place: str = '', view: View | None = None) -> View
         transform = _built(step, f'{place}{path}') if isinstance(step, Mapping) else step
         if transform is None:
             continue
-        after = view_after([transform], replace(view, where={}))
+        try:
+            after = view_after([transform], replace(view, where={}))
+        except ValueError as error:  # it does not fit those before it
+            raise ValueError(f'{place}{path}: {error}') from error
         where = dict(view.where)
         for name, (key,) in after.where.items():
             known = getattr(after, name) is not None
@@ -360,22 +363,20 @@ def test_pipeline(
     return {name: ConfigDict(step) for name, step in {**steps, **own}.items()}
 
 
-test_pipeline.__test__ = False  # pytest takes it for a test where it is imported
+# pytest takes it for a test where it is imported
+test_pipeline.__test__ = False  # type: ignore[attr-defined]
 
 
-def _sample(view: View, num_windows: int | None, sampling: dict) -> dict:
-    if 'sample' in (view.test_steps or {}):
-        count = {} if num_windows is None else dict(num_windows=num_windows)
-        return {**copy.deepcopy(dict(view.test_steps['sample'])), **count, **sampling}
-    frames = dict(num_frames=view.num_frames, stride=view.stride)
+def _sample(view: View, num_windows: int | None, sampling: dict) -> dict[str, Any]:
+    count = {} if num_windows is None else dict(num_windows=num_windows)
+    own = (view.test_steps or {}).get('sample')
+    if own is not None:
+        return {**copy.deepcopy(dict(own)), **count, **sampling}
+    frames: dict[str, Any] = dict(num_frames=view.num_frames, stride=view.stride)
     if view.short is not None:
         frames['short'] = view.short
-    mode = (
-        dict(mode='sliding')
-        if num_windows is None
-        else dict(mode='uniform', num_windows=num_windows)
-    )
-    return {**dict(type='SampleWindow'), **frames, **mode, **sampling}
+    mode = 'sliding' if num_windows is None else 'uniform'
+    return {'type': 'SampleWindow', **frames, 'mode': mode, **count, **sampling}
 
 
 def with_blocks(pipeline: Pipeline, count: int) -> Any:
@@ -399,9 +400,13 @@ def with_blocks(pipeline: Pipeline, count: int) -> Any:
     changed = copy.deepcopy(pipeline)
     for key in view.where['blocks']:
         _set(changed, key, count)
-    *before, last = view.where.get('num_frames') or [None]
-    if last is not None:
-        _set(changed, last, count * view.block_frames)
+    if view.block_frames is None or not view.where.get('num_frames'):
+        raise ValueError(
+            'num_blocks cannot be chosen: no setting of the pipeline says the frames of a window, '
+            'so set its sampler and SplitBlocks by hand'
+        )
+    *before, last = view.where['num_frames']
+    _set(changed, last, count * view.block_frames)
     for key in before:  # what a crop in time cuts from keeps its extra frames
         _set(changed, key, _get(pipeline, key) + (count - view.blocks) * view.block_frames)
     view_of(changed)

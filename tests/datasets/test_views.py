@@ -210,7 +210,9 @@ def test_temporal_transforms_leave_what_they_leave():
     )
     assert (view.num_frames, view.block_frames, view.num_views, view.num_clips) == (12, 4, 2, 6)
     assert view.where['num_frames'] == ('0.num_frames', '4.num_frames')
-    with pytest.raises(ValueError, match='TemporalRandomCrop needs 12 frames and may get only 8'):
+    with pytest.raises(
+        ValueError, match='^1: TemporalRandomCrop needs 12 frames and may get only 8'
+    ):
         view_of(
             [
                 dict(type='SampleWindow', num_frames=8),
@@ -357,6 +359,8 @@ def test_blocks_can_be_chosen():
     assert with_blocks([dict(type='SampleWindow'), dict(type='SplitBlocks')], 3)[0] == dict(
         type='SampleWindow', num_frames=40 // SplitBlocks().num_blocks * 3
     )
+    with pytest.raises(ValueError, match='no setting of the pipeline says the frames of a window'):
+        with_blocks([dict(type='SplitBlocks')], 3)
     with pytest.raises(ValueError, match='num_blocks must be a whole number of at least 1'):
         with_blocks(TRAINING, 0)
 

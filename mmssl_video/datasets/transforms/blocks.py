@@ -38,8 +38,9 @@ class SplitBlocks(BaseTransform):
         if num_frames % self.num_blocks:
             raise ValueError(
                 f'SplitBlocks: a window of {num_frames} frames cannot be split into '
-                f'{self.num_blocks} blocks; set SampleWindow.num_frames to a multiple '
-                f'of num_blocks (num_blocks * frames per block)'
+                f'{self.num_blocks} blocks of equal length; set SampleWindow.num_frames to a '
+                f'multiple of {self.num_blocks}, such as '
+                f'{max(num_frames // self.num_blocks, 1) * self.num_blocks}'
             )
 
     def describe(self, view: View) -> View:

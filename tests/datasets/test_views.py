@@ -260,6 +260,36 @@ def test_reading_draws_nothing():
     assert (np.random.get_state()[1] == before).all()
 
 
+OURS = sorted(
+    name
+    for name, kind in TRANSFORMS.module_dict.items()
+    if kind.__module__.startswith('mmssl_video.') and hasattr(kind, 'describe')
+)
+ARGUMENTS = dict(PerClip=dict(transforms=[]), MultiCrop=dict(crop_size=8))
+
+
+@pytest.mark.parametrize('name', OURS)
+def test_transforms_describe_themselves_wherever_they_stand(name):
+    """On nothing and on a known view: neither fails, and the view that was given stays."""
+    step = dict(type=name, **ARGUMENTS.get(name, {}))
+    known = View(num_frames=80, stride=2, num_windows=1, size=16)
+    for before in (View(), known):
+        [transform] = build_steps([step])
+        after = transform.describe(before)
+        assert isinstance(after, View) and after.modality == before.modality
+        assert view_after([transform], before) == after
+        assert isinstance(after.sentence, str)
+    assert known == View(num_frames=80, stride=2, num_windows=1, size=16)
+    told = {key for keys in view_of([step]).where.values() for key in keys}
+    assert all(key.startswith('0.') for key in told)
+    for key in told:  # each is an argument that can be set
+        TRANSFORMS.build(dict(step, **{key[2:]: getattr(transform, key[2:])}))
+
+
+def test_all_that_changes_frames_describes_itself():
+    assert len(OURS) >= 13 and {'SampleWindow', 'SplitBlocks', 'PerClip', 'RepeatClips'} < {*OURS}
+
+
 # ---------------------------------------------------------------- a user's own
 
 

@@ -305,7 +305,17 @@ def test_learning_rate_warms_up_and_falls(runs):
     [
         ({'train_dataloader.dataset.pipeline.1.num_windows': 1}, 'gives 1 clip of a video'),
         ({'val_dataloader.dataset.pipeline.1.num_windows': 3}, 'gives 3 clips of a video'),
-        ({'train_dataloader.dataset.pipeline.1.mode': 'sliding'}, 'a varying number'),
+        (
+            {
+                'train_dataloader.dataset.pipeline.1.mode': 'sliding',
+                'train_dataloader.dataset.pipeline.1.num_windows': 1,
+            },
+            'a varying number',
+        ),
+        (
+            {'train_dataloader.dataset.pipeline.1.mode': 'sliding'},
+            "mode='sliding' decides the number of windows itself",
+        ),
         ({'train_dataloader.batch_size': 1}, 'batch_size must be at least 2'),
     ],
 )

@@ -433,7 +433,7 @@ class VideoSource:
                 yield number, frame
 
 
-# What opens a file of each modality; see transforms/flow.py for the other one.
+# What opens a file of each modality; see transforms/flow_input.py for the other one.
 SOURCES = dict(RGB=VideoSource)
 
 

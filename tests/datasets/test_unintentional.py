@@ -4,13 +4,17 @@ import json
 
 import numpy as np
 import pytest
-from mmaction.registry import DATASETS
+from mmaction.registry import DATASETS, TRANSFORMS
 
 from helpers.videos import numbered_frames, read_number, write_video
 from mmssl_video.datasets import OopsDataset
 from mmssl_video.datasets.demo_videos import make_demo_videos, render_video
 from mmssl_video.datasets.errors import BadVideoError, ShortVideoError
-from mmssl_video.datasets.transforms.failure import LabelSteps, SampleFailureWindow, label_spans
+from mmssl_video.datasets.transforms.unintentional import (
+    LabelUnintentionalSteps,
+    SampleUnintentionalWindow,
+    label_spans,
+)
 
 
 def results(total=120, failure=2.0, fps=25.0):
@@ -24,7 +28,7 @@ def steps(window, total=120, failure=2.0, num_blocks=4):
     found = window.transform(results(total, failure))
     found['clip_len'] //= num_blocks
     found['num_clips'] *= num_blocks
-    found = LabelSteps().transform(found)
+    found = LabelUnintentionalSteps().transform(found)
     return found['label'].reshape(-1, num_blocks), found['step_starts'].reshape(-1, num_blocks)
 
 
@@ -44,7 +48,7 @@ def test_labels_of_spans():
 
 @pytest.mark.parametrize('stride', [1, 3])
 def test_labels_of_steps_equal_a_look_at_every_frame(stride):
-    window = SampleFailureWindow(8, stride, 4)
+    window = SampleUnintentionalWindow(8, stride, 4)
     for failure in np.linspace(0, 4.79, 50):
         labels, starts = steps(window, failure=failure)
         frame = failure * 25
@@ -56,26 +60,28 @@ def test_labels_of_steps_equal_a_look_at_every_frame(stride):
 
 
 def test_padding_behind_a_short_video_has_no_label():
-    labels, starts = steps(SampleFailureWindow(8, 3, 4), total=13, failure=0.3)
+    labels, starts = steps(SampleUnintentionalWindow(8, 3, 4), total=13, failure=0.3)
     assert starts.tolist() == [[0, 6, 12, 18]]
     assert labels.tolist() == [[0, 1, 2, -1]]
 
 
 def test_sliding_windows_cover_the_end():
-    window = SampleFailureWindow(8, 3, 4, mode='sliding', step_frames=12)
+    window = SampleUnintentionalWindow(8, 3, 4, mode='sliding', step_frames=12)
     starts = steps(window, total=60)[1]
     assert starts[:, 0].tolist() == [0, 12, 24, 36, 38]  # a window spans 22 frames
-    exact = SampleFailureWindow(8, 3, 4, mode='sliding', step_frames=12).transform(results(58))
+    exact = SampleUnintentionalWindow(8, 3, 4, mode='sliding', step_frames=12).transform(
+        results(58)
+    )
     assert exact['window_starts'].tolist() == [0, 12, 24, 36]
     assert exact['frame_inds'].max() == 57
-    plain = SampleFailureWindow(8, 3, 4, mode='sliding', step_frames=12, cover_end=False)
+    plain = SampleUnintentionalWindow(8, 3, 4, mode='sliding', step_frames=12, cover_end=False)
     assert plain.transform(results(60))['window_starts'].tolist() == [0, 12, 24, 36]
 
 
 @pytest.mark.parametrize('probability', [0, 0.3, 0.8, 1])
 def test_failure_probability_is_that_of_a_classified_transitioning_step(probability):
     np.random.seed(0)
-    window = SampleFailureWindow(8, 3, 4, failure_probability=probability)
+    window = SampleUnintentionalWindow(8, 3, 4, failure_probability=probability)
     found = [steps(window, 200, 4.0)[0][0, 1:] for _ in range(2000)]
     share = np.mean([1 in labels for labels in found])
     assert share == pytest.approx(probability, abs=0.03)
@@ -85,7 +91,7 @@ def test_failure_probability_is_that_of_a_classified_transitioning_step(probabil
 def test_all_starts_are_drawn_and_alike():
     """Of both kinds of starts each is as likely as any other of its kind."""
     np.random.seed(0)
-    window = SampleFailureWindow(8, 1, 4, failure_probability=0.5)
+    window = SampleUnintentionalWindow(8, 1, 4, failure_probability=0.5)
     count = {}
     for _ in range(6000):
         start = int(window.transform(results(40, 0.8))['window_starts'][0])
@@ -100,7 +106,7 @@ def test_all_starts_are_drawn_and_alike():
 
 def test_where_one_kind_of_start_is_missing_the_other_is_drawn():
     np.random.seed(0)
-    always, never = (SampleFailureWindow(8, 1, 4, failure_probability=p) for p in (1, 0))
+    always, never = (SampleUnintentionalWindow(8, 1, 4, failure_probability=p) for p in (1, 0))
     # in the first block of the only window: no classified step can hold it
     assert steps(always, total=8, failure=0.04)[0].tolist() == [[1, 2, 2, 2]]
     # wherever the window lies, it holds the failure
@@ -113,7 +119,7 @@ def test_class_frequencies_with_and_without_oversampling():
     for probability in (None, 0.8):
         np.random.seed(0)
         rng = np.random.default_rng(0)
-        window = SampleFailureWindow(40, 3, 8, failure_probability=probability)
+        window = SampleUnintentionalWindow(40, 3, 8, failure_probability=probability)
         counts = np.zeros(3)
         for _ in range(1500):
             total = int(30 * np.clip(rng.lognormal(np.log(8), 0.5), 3.2, 30))
@@ -139,11 +145,11 @@ def test_class_frequencies_with_and_without_oversampling():
 )
 def test_settings_that_make_no_sense(arguments, message):
     with pytest.raises(ValueError, match=message):
-        SampleFailureWindow(**arguments)
+        SampleUnintentionalWindow(**arguments)
 
 
 def test_what_a_video_may_lack():
-    window = SampleFailureWindow(8, 1, 4, failure_probability=1)
+    window = SampleUnintentionalWindow(8, 1, 4, failure_probability=1)
     with pytest.raises(BadVideoError, match='ends after 4.80 s, before its failure at 5 s'):
         window.transform(results(failure=5.0))
     with pytest.raises(ValueError, match='names no frame rate'):
@@ -151,13 +157,13 @@ def test_what_a_video_may_lack():
     with pytest.raises(ValueError, match='use OopsDataset'):
         window.transform(dict(results(), failure_time=None))
     with pytest.raises(ShortVideoError):
-        SampleFailureWindow(40, 3, 8, short='drop').transform(results(50))
+        SampleUnintentionalWindow(40, 3, 8, short='drop').transform(results(50))
 
 
 PIPELINE = [
     dict(type='VideoInit'),
     dict(
-        type='SampleFailureWindow',
+        type='SampleUnintentionalWindow',
         num_frames=8,
         stride=2,
         num_blocks=4,
@@ -166,9 +172,9 @@ PIPELINE = [
     ),
     dict(type='DecodeFrames'),
     dict(type='SplitBlocks', num_blocks=4),
-    dict(type='LabelSteps'),
+    dict(type='LabelUnintentionalSteps'),
     dict(type='FormatShape', input_format='NCTHW'),
-    dict(type='PackActionInputs', meta_keys=LabelSteps.META_KEYS),
+    dict(type='PackActionInputs', meta_keys=LabelUnintentionalSteps.META_KEYS),
 ]
 
 
@@ -231,7 +237,7 @@ def test_demo_videos_with_failures(tmp_path):
             test_mode=True,
             pipeline=[
                 dict(step, step_frames=2, num_frames=4, num_blocks=4, stride=1)
-                if step['type'] == 'SampleFailureWindow'
+                if step['type'] == 'SampleUnintentionalWindow'
                 else step
                 for step in PIPELINE
             ],
@@ -256,3 +262,9 @@ def test_a_failure_changes_nothing_before_it_and_much_after():
     assert (
         np.abs(np.diff(rest, axis=0)).mean() < np.abs(np.diff(plain[:8].astype(int), axis=0)).mean()
     )
+
+
+def test_older_checkpoints_and_configs_find_the_transforms():
+    old = dict(type='SampleFailureWindow', num_frames=8, stride=1, num_blocks=4)
+    assert type(TRANSFORMS.build(old)) is SampleUnintentionalWindow
+    assert type(TRANSFORMS.build(dict(type='LabelSteps'))) is LabelUnintentionalSteps

@@ -11,9 +11,9 @@ import pytest
 
 from helpers.flow_videos import moving_frames, write_moving_video
 from helpers.videos import numbered_frames, stream_copy_cut, write_video
-from mmssl_video.datasets import flow as flow_module
+from mmssl_video.datasets import flow_extraction as flow_module
 from mmssl_video.datasets.errors import BadVideoError
-from mmssl_video.datasets.flow import (
+from mmssl_video.datasets.flow_extraction import (
     extract_flow,
     extract_video,
     find_videos,
@@ -22,7 +22,7 @@ from mmssl_video.datasets.flow import (
     tvl1,
 )
 from mmssl_video.datasets.flow_format import to_bytes, to_pixels
-from mmssl_video.datasets.transforms.flow import open_flow
+from mmssl_video.datasets.transforms.flow_input import open_flow
 from mmssl_video.datasets.transforms.video_io import VideoSource
 
 INNER = np.s_[:, 12:-12, 12:-12]  # away from the borders, where the picture comes in

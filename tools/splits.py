@@ -1,7 +1,6 @@
-"""Average over splits: python tools/test_splits.py CONFIG CHECKPOINT; --help lists the options."""
+"""Averages over splits: python tools/splits.py CONFIG CHECKPOINT; --help lists the options."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.splits import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('splits')

@@ -13,19 +13,13 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from mmssl_video.config_files import find_config
-from mmssl_video.evaluation import ProtocolOutput, get_protocol
-from mmssl_video.evaluation.baselines import baselines_for, majority_top1
-from mmssl_video.evaluation.checks import check_labels
-from mmssl_video.evaluation.registry import Protocol
-from mmssl_video.evaluation.report import (
-    append_results,
-    closeness_warnings,
-    make_record,
-    read_results,
-)
-from mmssl_video.evaluation.result_files import ClassScores, RetrievalFeatures
-
+from ..evaluation import ProtocolOutput, get_protocol
+from ..evaluation.array_checks import check_labels
+from ..evaluation.baselines import baselines_for, majority_top1
+from ..evaluation.registry import Protocol
+from ..results.records import append_results, closeness_warnings, make_record, read_results
+from ..results.result_files import ClassScores, RetrievalFeatures
+from ..settings.names import find_config
 from .encoder import Encoder, build_encoder, calibrate_batchnorm, random_twins
 from .features import FeatureSet, Guarded, build_dataset, extract_needs
 from .union import UnionDataset

@@ -1,32 +1,30 @@
-"""Pre-train MemDPC on the demo videos or on a folder of your own, then judge what it learned.
-
-Run by quickstart.sh, which installs everything first. Steps that an interrupted run has finished
-are not repeated: the same command goes on from the last epoch.
-"""
+"""Pre-train MemDPC on the demo videos or on a folder of one's own, then judge what it learned."""
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import os
 import random
 from pathlib import Path
 
-import mmssl_video  # noqa: F401  isort: skip  (before torch: see compat.let_idle_threads_sleep)
 from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 
-from mmssl_video.apis import build_encoder, cli, extract_features, run_evaluation
-from mmssl_video.apis.testing import run_loop
-from mmssl_video.apis.train import check_work_dir, load_config, train
-from mmssl_video.apis.views import view_pipeline
-from mmssl_video.config_files import find_config
-from mmssl_video.datasets.demo_videos import make_demo_videos
-from mmssl_video.datasets.errors import BadVideoError
-from mmssl_video.datasets.video_folder import write_lists
-from mmssl_video.evaluation.figure import draw_figure
-from mmssl_video.evaluation.report import format_table
+from ..datasets.demo_videos import make_demo_videos
+from ..datasets.errors import BadVideoError
+from ..datasets.video_folder import write_lists
+from ..results.run_figure import draw_figure
+from ..results.table import format_table
+from ..results.work_dir import check_work_dir
+from ..settings.load import load_config
+from ..settings.names import find_config
+from .encoder import build_encoder
+from .features import extract_features
+from .loop import run_loop
+from .probe import run_evaluation
+from .training import train
+from .views import view_pipeline
 
 PROBES = ('linear_demo.py', 'knn_demo.py', 'retrieval_demo.py')
 # What it takes from these configs: not the grid of SGD heads, which says the same more slowly.
@@ -39,70 +37,52 @@ MAX_BAD_SHARE = 0.2
 DEMO_VIDEOS = 256
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='quickstart.sh', description=__doc__.splitlines()[0])
-    parser.add_argument(
-        '--videos',
-        metavar='DIR',
-        help='your own videos, DIR/<class>/**/*.mp4 '
-        '(any depth, any common container); without class folders the encoder is '
-        'pre-trained and features are written (default: generated demo videos)',
-    )
-    parser.add_argument(
-        '--out',
-        metavar='DIR',
-        help='where everything goes '
-        '(default: work_dirs/quickstart, or work_dirs/quickstart_<name of DIR>)',
-    )
-    parser.add_argument(
-        '--config', default='memdpc_demo.py', help='pre-training config (default: memdpc_demo.py)'
-    )
-    parser.add_argument(
-        '--epochs',
-        type=int,
-        help='pre-training epochs (default: as many as see '
-        'the number of clips that the config sees on the demo videos)',
-    )
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        help='of the training, the random encoder and the split of your own videos (default: 0)',
-    )
-    return parser.parse_args()
+def run_quickstart(
+    videos: str | Path | None = None,
+    out: str | Path | None = None,
+    config: str | Path = 'memdpc_demo.py',
+    epochs: int | None = None,
+    seed: int = 0,
+) -> str:
+    """Pre-train on videos, then judge the encoder beside untrained ones and trivial features.
 
+    Steps that an interrupted run has finished are not repeated: the same call goes on from the last
+    epoch.
 
-def main() -> None:
-    args = parse_args()
-    if args.videos is not None and not Path(args.videos).is_dir():
+    Args:
+        videos: Folder ``DIR/<class>/**/*.mp4``; None for generated demo videos. Without class
+            folders the encoder is pre-trained and its features are written.
+        out: Folder to write; ``work_dirs/quickstart`` (of a folder, with its name) by default.
+        config: Pre-training config.
+        epochs: Of pre-training; by default as many as see the number of clips that the config sees
+            on the demo videos.
+        seed: Of the training, of the random encoder and of the split of ``videos``.
+
+    Returns:
+        The report, which is also in ``report.txt``, and the names of what is written.
+
+    Raises:
+        NotADirectoryError: ``videos`` is no folder.
+        ValueError: It holds too few videos, or ``out`` holds another run.
+    """
+    if videos is not None and not Path(videos).is_dir():
         raise NotADirectoryError(
-            f'--videos {args.videos!r} is no folder: name the folder that holds the videos'
+            f'--videos {str(videos)!r} is no folder: name the folder that holds the videos'
         )
-    out = Path(
-        args.out
-        or Path('work_dirs')
-        / (
-            'quickstart'
-            if args.videos is None
-            else f'quickstart_{Path(args.videos).resolve().name}'
-        )
-    )
+    name = 'quickstart' if videos is None else f'quickstart_{Path(videos).resolve().name}'
+    out = Path(out or Path('work_dirs') / name)
     check_work_dir(out)
 
     heading(1, 'Videos')
-    data = (
-        demo_data(DEMO_FOLDER)
-        if args.videos is None
-        else own_data(Path(args.videos), out / 'lists', args.seed)
-    )
-    cfg = pretraining_config(args, data, out)
+    data = demo_data(DEMO_FOLDER) if videos is None else own_data(Path(videos), out / 'lists', seed)
+    cfg = pretraining_config(config, epochs, seed, data, out, fit_stride=videos is not None)
     check_same_run(
         out / 'settings.json',
         dict(
             videos=data['root'],
-            config=args.config,
+            config=str(config),
             epochs=cfg.train_cfg.max_epochs,
-            seed=args.seed,
+            seed=seed,
             train=Path(data['train']).read_text(encoding='utf-8').splitlines(),
         ),
     )
@@ -116,12 +96,12 @@ def main() -> None:
 
     heading(3, 'Judging')
     heldout = [
-        run_loop(copy.deepcopy(cfg), source, args.seed)[0] for source in (str(checkpoint), 'random')
+        run_loop(copy.deepcopy(cfg), source, seed)[0] for source in (str(checkpoint), 'random')
     ]
     encoder = build_encoder(checkpoint, name='pre-trained')
     records = []
     if data['classes']:
-        records = probe(encoder, data, args.seed, out / 'results.json')
+        records = probe(encoder, data, seed, out / 'results.json')
     else:
         print('There are no class folders, so there is nothing to probe: features only.')
         features = extract_features(
@@ -130,7 +110,7 @@ def main() -> None:
             num_workers=1,
         )
         features.save(out / 'features.npz')
-    report(out, heldout, records)
+    return report(out, heldout, records)
 
 
 def heading(number: int, text: str) -> None:
@@ -215,14 +195,16 @@ def set_stride(pipeline: list, stride: int) -> list:
     ]
 
 
-def pretraining_config(args: argparse.Namespace, data: dict, out: Path):
+def pretraining_config(
+    name: str | Path, epochs: int | None, seed: int, data: dict, out: Path, fit_stride: bool
+) -> Config:
     """The pre-training config for these videos, as long as it is on the demo videos."""
-    cfg = load_config(args.config)
-    if args.videos is not None:
+    cfg = load_config(name)
+    if fit_stride:
         window = next(
             step for step in cfg.train_dataloader.dataset.pipeline if step['type'] == 'SampleWindow'
         )
-        data['stride'] = fitting_stride(data, window.num_frames, window.stride, args.seed)
+        data['stride'] = fitting_stride(data, window.num_frames, window.stride, seed)
         for loader in (cfg.train_dataloader, cfg.val_dataloader):
             loader.dataset.pipeline = set_stride(loader.dataset.pipeline, data['stride'])
     for loader, name in ((cfg.train_dataloader, 'train'), (cfg.val_dataloader, 'test')):
@@ -232,12 +214,12 @@ def pretraining_config(args: argparse.Namespace, data: dict, out: Path):
         # In a small folder a single bad file is a large share already.
         loader.dataset.max_bad_share = MAX_BAD_SHARE
     demo_epochs = cfg.train_cfg.max_epochs
-    epochs = args.epochs or max(1, round(demo_epochs * DEMO_VIDEOS / data['num_train']))
+    epochs = epochs or max(1, round(demo_epochs * DEMO_VIDEOS / data['num_train']))
     # As many looks at the held-out videos as the config has.
     cfg.train_cfg.val_interval = max(1, round(cfg.train_cfg.val_interval * epochs / demo_epochs))
     cfg.train_cfg.max_epochs = epochs
     cfg.default_hooks.checkpoint.interval = max(1, epochs // 8)
-    cfg.randomness.seed = args.seed
+    cfg.randomness.seed = seed
     cfg.work_dir = str(out / 'pretrain')
     return cfg
 
@@ -272,8 +254,8 @@ def probe(encoder, data: dict, seed: int, results: Path) -> list[dict]:
     return run_evaluation(Config(dict(evaluation=settings)), encoder, seed=seed, out=results)
 
 
-def report(out: Path, heldout: list[dict], records: list[dict]) -> None:
-    """Print everything, write it as JSON and draw it."""
+def report(out: Path, heldout: list[dict], records: list[dict]) -> str:
+    """Tell everything as text, write it as JSON and draw it."""
     trained, untrained = heldout
     levels = {name: 100 * level for name, level in trained['chance'].items()}
     top1 = 100 * trained['metrics']['ssl/top1']['value']
@@ -301,7 +283,6 @@ def report(out: Path, heldout: list[dict], records: list[dict]) -> None:
             'held-out top-1 above.',
         ]
     text = '\n'.join(lines)
-    print(f'\n{text}\n')
     (out / 'report.txt').write_text(text + '\n', encoding='utf-8')
     (out / 'report.json').write_text(
         json.dumps(dict(self_supervised=heldout, probes=records), indent=1), encoding='utf-8'
@@ -310,8 +291,7 @@ def report(out: Path, heldout: list[dict], records: list[dict]) -> None:
         out / 'report.png', scalars=out / 'pretrain', records=records or None, levels=levels
     )
     written = ['report.txt', 'report.json', 'report.png'] + ([] if records else ['features.npz'])
-    print(f'Written to {out}: {", ".join(written)}; the checkpoint is {heldout[0]["checkpoint"]}')
-
-
-if __name__ == '__main__':
-    cli.run(main)
+    return (
+        f'{text}\n\nWritten to {out}: {", ".join(written)}; the checkpoint is '
+        f'{heldout[0]["checkpoint"]}'
+    )

@@ -10,9 +10,9 @@ from mmengine.config import Config
 from ..checkpoints import checkpoint_hash
 from ..datasets.transforms.failure import STEP_CLASSES
 from ..evaluation import ProtocolOutput
-from ..evaluation.report import closeness_warnings, make_record
-from ..evaluation.timeline import THRESHOLDS, localisation_name
-from ..evaluation.unintentional_metric import UnintentionalActionMetric
+from ..evaluation.unintentional.metric import UnintentionalActionMetric
+from ..evaluation.unintentional.timeline import THRESHOLDS, localisation_name
+from ..results.records import closeness_warnings, make_record
 from .views import dataset_of, describe_views
 
 

@@ -1,4 +1,4 @@
-"""Surprise of a predictive model, and failures found by it: ``python tools/surprise.py CKPT LIST``.
+"""Surprise of a predictive model, and failures found by it.
 
 Nothing is trained: any checkpoint of :class:`DensePredictiveCoding` (or of a classifier of
 unintentional actions) predicts the feature of every block from the blocks before it.
@@ -6,10 +6,8 @@ unintentional actions) predicts the feature of every block from the blocks befor
 
 from __future__ import annotations
 
-import argparse
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,118 +19,28 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from .. import compat
 from ..checkpoints import load_checkpoint_file, load_full
 from ..datasets import BadVideoError, scan_video_folder
 from ..datasets.video_folder import VIDEO_SUFFIXES
-from ..evaluation.report import (
-    append_results,
-    closeness_warnings,
-    format_table,
-    make_record,
-    read_results,
-)
-from ..evaluation.surprise import (
+from ..evaluation.unintentional.localisation import (
     PROTOCOL,
     VERSION,
-    SurpriseCurve,
     block_motion,
     discrepancy,
-    draw_curves,
     localisation,
-    save_curves,
 )
-from ..evaluation.timeline import THRESHOLDS, average_on_timeline, unit_times
+from ..evaluation.unintentional.timeline import THRESHOLDS, average_on_timeline, unit_times
 from ..models.recognizers.context_encoder import ContextEncoder
 from ..models.recognizers.unintentional_action import predict_steps
 from ..progress import Progress
-from . import cli
+from ..results.records import append_results, closeness_warnings, make_record, read_results
+from ..results.surprise_curves import SurpriseCurve, draw_curves, save_curves
+from ..results.work_dir import check_work_dir
 from .encoder import Encoder, build_encoder, quiet
 from .features import build_dataset
-from .train import check_work_dir
 from .views import as_windows, describe_views, modality_of, num_blocks_of, view_pipeline
 
 _META = ('total_frames', 'avg_fps', 'window_starts', 'frame_interval')
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Arguments of ``tools/surprise.py``."""
-    parser = argparse.ArgumentParser(
-        prog='surprise.py',
-        description='Measure how far predicted features are from the true ones '
-        'over the time of videos, and how often the greatest surprise is at the failure.',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
-    )
-    parser.add_argument(
-        'checkpoint',
-        help='checkpoint of a DPC or MemDPC model, or the word '
-        'random for the untrained one of --encoder-config',
-    )
-    parser.add_argument(
-        'videos',
-        help='list file (`path SECONDS` a line, the time of the failure),'
-        ' or a video file or folder, of which there are curves only',
-    )
-    parser.add_argument(
-        '--root',
-        help='folder that the paths of a list file start from (default: '
-        'that of the list, or the folder videos in it)',
-    )
-    parser.add_argument(
-        '--out',
-        help='folder for results.json, curves.npz and curves.png '
-        '(default: work_dirs/surprise_<name of the checkpoint>)',
-    )
-    parser.add_argument(
-        '--draw',
-        type=cli.whole(0),
-        default=6,
-        metavar='N',
-        help='videos in the figure, the first ones (default: 6)',
-    )
-    parser.add_argument(
-        '--min-observed',
-        type=cli.whole(1),
-        metavar='BLOCKS',
-        help="blocks that a prediction must rest on (default: as many as in the model's training)",
-    )
-    parser.add_argument(
-        '--encoder-config',
-        metavar='CONFIG',
-        help='config of the model and its frames, instead of that inside the checkpoint',
-    )
-    parser.add_argument('--num-workers', type=cli.whole(0), default=2, help='decoding processes')
-    parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights')
-    parser.add_argument('--device', help='such as cpu or cuda:1')
-    return cli.parse_launched(parser, argv)
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Do as the command line says: prints a table, writes records, curves and a figure."""
-    args = parse_args(argv)
-    out = Path(args.out or Path('work_dirs') / f'surprise_{Path(args.checkpoint).stem}')
-    with compat.process_group(args.launcher):
-        records, curves = run_surprise(
-            args.checkpoint,
-            args.videos,
-            root=args.root,
-            encoder_config=args.encoder_config,
-            seed=args.seed,
-            device=args.device,
-            num_workers=args.num_workers,
-            out=out,
-            draw=args.draw,
-            min_observed=args.min_observed,
-        )
-        if is_main_process():
-            for curve in curves[: args.draw] if not records else ():
-                print(
-                    f'{curve.name}: greatest surprise {np.nanmax(curve.surprise):.3f} at '
-                    f'{curve.peak:.2f} s of {curve.duration:.2f} s'
-                )
-            if records:
-                print(f'\n{format_table(records)}')
-            print(f'\nresults are in {out}')
 
 
 def run_surprise(
@@ -424,33 +332,3 @@ def _curves(encoder, predictor, dataset, num_blocks, min_observed, num_workers, 
         [item['curve'] for item in gathered if 'reason' not in item],
         [(item['name'], item['reason']) for item in gathered if 'reason' in item],
     )
-
-
-def surprise_of_config(
-    cfg: Config, checkpoint: str | Path, out: str | Path, **options: Any
-) -> list[dict]:
-    """Run the ``surprise`` part of a config: ``dict(dataset=NAME, videos=DATASET, …)``.
-
-    What else is in it are arguments of :func:`run_surprise`.
-
-    Args:
-        cfg: The config.
-        checkpoint: See :func:`run_surprise`, as for ``options``.
-        out: Folder of the curves and, where ``options`` name no other, of the results.
-
-    Returns:
-        The records.
-    """
-    settings = dict(cfg.surprise)
-    return run_surprise(
-        checkpoint,
-        settings.pop('videos'),
-        name=settings.pop('dataset'),
-        out=out,
-        **settings,
-        **options,
-    )[0]
-
-
-if __name__ == '__main__':
-    cli.run(main)

@@ -1,36 +1,18 @@
-"""Ratios that matter here, each measured side by side in one run.
-
-    python tools/benchmark.py                      # all sections
-    python tools/benchmark.py augment --repeats 9  # some
-    python tools/benchmark.py pipeline --videos DIR --json out.json
-    python tools/benchmark.py probe --checkpoint work_dirs/quickstart/pretrain/epoch_20.pth
-
-Seconds differ between machines and between runs, so every section runs its candidates in turns and
-prints, beside their medians and ranges, the ratio to the section's reference of the same round. A
-section is one function decorated with ``@section``; it yields ``Result`` tables.
-"""
+"""What is measured. A section is one function under ``@section``; it yields tables of results."""
 
 from __future__ import annotations
 
-import argparse
-import ctypes
-import gc
 import json
 import os
-import platform
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Callable
 
-import mmssl_video  # noqa: F401  isort: skip  (before torch: see compat.let_idle_threads_sleep)
 import cv2
 import numpy as np
 import torch
@@ -41,65 +23,15 @@ from mmengine.dataset import pseudo_collate
 from PIL import Image, ImageEnhance
 from torch.utils.data import DataLoader
 
-from mmssl_video.apis.train import last_checkpoint
-from mmssl_video.datasets import scan_video_folder
-from mmssl_video.datasets.demo_videos import make_demo_videos
-from mmssl_video.models.losses import DenseInfoNCELoss
+from ..apis.views import pipeline_of
+from ..datasets import scan_video_folder
+from ..datasets.demo_videos import make_demo_videos
+from ..models.losses import DenseInfoNCELoss
+from ..settings.names import find_config
+from ..settings.start import last_checkpoint
+from .measure import Options, Result, cpu_of_children, in_turns, one_thread, peak_memory
 
-SECTIONS: dict[str, Callable[[argparse.Namespace], Iterator[Result]]] = {}
-
-
-@dataclass
-class Result:
-    """Measurements of some candidates for the same work.
-
-    Attributes:
-        title: what was done, with sizes.
-        values: candidate -> one value for each round; the first candidate is the reference.
-        unit: unit of the values, ``'ms'``, ``'s'``, ``'MB'``, ``'clips/s'``…
-        want: what the ratio to the reference should be, in words; '' when nothing is asked.
-    """
-
-    title: str
-    values: dict[str, list[float]]
-    unit: str
-    want: str = ''
-
-    def ratios(self, name: str) -> list[float]:
-        reference = next(iter(self.values.values()))
-        return [value / base for value, base in zip(self.values[name], reference)]
-
-    def table(self) -> str:
-        lines = [self.title]
-        width = max(map(len, self.values))
-        lines.append(
-            f'  {"":{width}}  {self.unit + ", median (min-max)":>28}  '
-            f'{"times the first (min-max)":>26}'
-        )
-        for name, values in self.values.items():
-            lines.append(f'  {name:{width}}  {spread(values):>28}  {spread(self.ratios(name)):>26}')
-        if self.want:
-            lines.append(f'  wanted: {self.want}')
-        return '\n'.join(lines)
-
-    def to_json(self) -> dict:
-        return dict(
-            title=self.title,
-            unit=self.unit,
-            want=self.want,
-            candidates={
-                name: dict(
-                    values=values,
-                    median=statistics.median(values),
-                    ratio=statistics.median(self.ratios(name)),
-                )
-                for name, values in self.values.items()
-            },
-        )
-
-
-def spread(values: list[float]) -> str:
-    return f'{statistics.median(values):.3g} ({min(values):.3g}-{max(values):.3g})'
+SECTIONS: dict[str, Callable[[Options], Iterator[Result]]] = {}
 
 
 def section(function):
@@ -108,27 +40,6 @@ def section(function):
     return function
 
 
-def in_turns(
-    candidates: dict[str, Callable[[], object]],
-    rounds: int,
-    clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, list[float]]:
-    """Seconds of each candidate, once a round in turns, after one call each that does not count.
-
-    ``clock=time.thread_time`` (CPU time) for work in one thread: a busy machine disturbs it less.
-    """
-    for function in candidates.values():
-        function()
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(rounds):
-        for name, function in candidates.items():
-            start = clock()
-            function()
-            seconds[name].append(clock() - start)
-    return seconds
-
-
-# -- sections -----------------------------------------------------------------------------------
 def pil_jitter(imgs: list[np.ndarray]) -> list[np.ndarray]:
     """What ``VideoColorJitter`` does, the usual way: frame by frame with PIL."""
     out = []
@@ -147,7 +58,7 @@ def pil_jitter(imgs: list[np.ndarray]) -> list[np.ndarray]:
 
 
 @section
-def augment(args: argparse.Namespace) -> Iterator[Result]:
+def augment(options: Options) -> Iterator[Result]:
     """Colour jitter of one 40-frame clip, per frame, one thread."""
     jitter = TRANSFORMS.build(dict(type='VideoColorJitter'))
     rng = np.random.default_rng(0)
@@ -161,7 +72,7 @@ def augment(args: argparse.Namespace) -> Iterator[Result]:
                 'VideoColorJitter': lambda imgs=imgs: jitter(dict(imgs=imgs)),
                 'PIL, frame by frame': lambda imgs=imgs: pil_jitter(imgs),
             },
-            args.repeats,
+            options.repeats,
             time.thread_time,
         )
         yield Result(
@@ -173,19 +84,19 @@ def augment(args: argparse.Namespace) -> Iterator[Result]:
 
 
 @section
-def pipeline(args: argparse.Namespace) -> Iterator[Result]:
+def pipeline(options: Options) -> Iterator[Result]:
     """Clips per second of a config's training pipeline, on one worker, and of decoding alone."""
-    config = Config.fromfile(args.config)
-    steps = [dict(step) for step in config.train_pipeline]
+    config = Config.fromfile(find_config(options.config))
+    steps = [dict(step) for step in pipeline_of(config.train_dataloader)]
     names = [step['type'] for step in steps]
     if 'DecodeFrames' not in names:
-        raise ValueError(f'{args.config} has no train_pipeline with DecodeFrames.')
+        raise ValueError(f'{options.config} trains on no pipeline with DecodeFrames')
     with tempfile.TemporaryDirectory() as folder:
-        videos = Path(args.videos or Path(folder, 'videos'))
-        if args.videos is None:
+        videos = Path(options.videos or Path(folder, 'videos'))
+        if options.videos is None:
             # the size of the usual benchmarks' files after resizing, H.264
             make_demo_videos(folder, classes=4, per_class=6, size=(256, 340), test_share=0)
-        entries = scan_video_folder(videos)[0][: args.clips]
+        entries = scan_video_folder(videos)[0][: options.clips]
         list_file = Path(folder, 'list.txt')
         list_file.write_text(''.join(f'{name} -1\n' for name, _ in entries))
 
@@ -216,12 +127,12 @@ def pipeline(args: argparse.Namespace) -> Iterator[Result]:
                 'whole pipeline': lambda: [whole[i] for i in range(len(entries))],
                 'whole pipeline, DataLoader with 1 worker': lambda: list(loader),
             },
-            args.repeats,
+            options.repeats,
         )
         frame = decoding[0]['imgs'][0].shape
     window = next(step for step in steps if step['type'] == 'SampleWindow')
     yield Result(
-        f'Training pipeline of {Path(args.config).name}: clips of {window["num_frames"]} '
+        f'Training pipeline of {Path(options.config).name}: clips of {window["num_frames"]} '
         f'frames at stride {window["stride"]} of {len(entries)} videos, the first '
         f'{frame[1]}x{frame[0]}, one thread',
         {name: [len(entries) / s for s in values] for name, values in seconds.items()},
@@ -230,7 +141,7 @@ def pipeline(args: argparse.Namespace) -> Iterator[Result]:
 
 
 @section
-def loss(args: argparse.Namespace) -> Iterator[Result]:
+def loss(options: Options) -> Iterator[Result]:
     """Dense contrastive loss, chunked and as one matrix: time and peak memory."""
     torch.set_num_threads(os.cpu_count() or 1)
     generator = torch.Generator().manual_seed(0)
@@ -247,44 +158,25 @@ def loss(args: argparse.Namespace) -> Iterator[Result]:
     title = 'Loss of 9,408 vectors of 256 (64 videos, 3 steps, 7 x 7), forward and backward'
     yield Result(
         f'{title}: time',
-        in_turns(candidates, args.repeats),
+        in_turns(candidates, options.repeats),
         's',
         'chunked at most 1.2 times the matrix (it counts top-k and negatives as well)',
     )
     if not Path('/proc/self/clear_refs').exists():
         return
     peaks = {
-        name: [peak_memory(function) for _ in range(min(args.repeats, 3))]
+        name: [peak_memory(function) for _ in range(min(options.repeats, 3))]
         for name, function in candidates.items()
     }
     yield Result(f'{title}: peak extra memory', peaks, 'MB', 'chunked at most a quarter')
     one_thread()
 
 
-def peak_memory(function: Callable[[], object]) -> float:
-    """Peak of the resident memory during a call above that before it, in MB (Linux)."""
-
-    def status(key):
-        line = next(
-            line
-            for line in Path('/proc/self/status').read_text().splitlines()
-            if line.startswith(key)
-        )
-        return int(line.split()[1]) / 1024
-
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # memory freed before must not serve this call unseen
-    Path('/proc/self/clear_refs').write_text('5')  # resets the peak
-    before = status('VmRSS')
-    function()
-    return status('VmHWM') - before
-
-
 @section
-def step(args: argparse.Namespace) -> Iterator[Result]:
+def step(options: Options) -> Iterator[Result]:
     """Training step of bidirectional MemDPC (R-18, 1024 slots): memory formats and kernels."""
     torch.set_num_threads(os.cpu_count() or 1)
-    model = MODELS.build(Config.fromfile(args.config).model)
+    model = MODELS.build(Config.fromfile(find_config(options.config)).model)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
     spatial = [
         module
@@ -317,7 +209,7 @@ def step(args: argparse.Namespace) -> Iterator[Result]:
                 'channels_last_3d': partial(with_3d_kernels, clips, torch.channels_last_3d),
                 'channels_last_3d, 2D kernels (used)': partial(train, clips),
             },
-            args.repeats,
+            options.repeats,
         )
         yield Result(
             f'Training step, batch 4, 8 x 5 frames of {size} x {size}, '
@@ -329,21 +221,21 @@ def step(args: argparse.Namespace) -> Iterator[Result]:
 
 
 @section
-def probe(args: argparse.Namespace) -> Iterator[Result]:
+def probe(options: Options) -> Iterator[Result]:
     """Linear probe of --checkpoint on 128 + 64 demo videos, cached and online; one round."""
-    if args.checkpoint is None:
+    if options.checkpoint is None:
         print('\n[probe] left out: it needs an encoder for demo videos, --checkpoint', flush=True)
         return
-    checkpoint = str(Path(args.checkpoint).resolve(strict=True))
+    checkpoint = str(Path(options.checkpoint).resolve(strict=True))
     # linear_demo.py trains a grid of SGD heads as well.
     cached_only = 'evaluation.protocol=[dict(type="linear/cached",folds=5,validations=5)]'
-    tools, online = Path(__file__).resolve().parent, 'linear_online_memdpc_demo.py'
+    online = 'linear_online_memdpc_demo.py'
     with tempfile.TemporaryDirectory() as folder:
         make_demo_videos(Path(folder, 'data/demo'), per_class=24, test_share=1 / 3, size=(72, 96))
 
         def tool(*arguments):
             subprocess.run(
-                [sys.executable, str(tools / arguments[0]), *arguments[1:]],
+                [sys.executable, '-m', 'mmssl_video', *arguments],
                 cwd=folder,
                 check=True,
                 stdout=subprocess.DEVNULL,
@@ -351,9 +243,9 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
             )
 
         def train_and_test():
-            tool('train.py', online, '--pretrained', checkpoint, '--work-dir', 'online')
+            tool('train', online, '--pretrained', checkpoint, '--work-dir', 'online')
             tool(
-                'test.py',
+                'test',
                 online,
                 last_checkpoint(Path(folder, 'online')),
                 '--no-baselines',
@@ -364,7 +256,7 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
         seconds: dict[str, dict[str, list[float]]] = dict(wall={}, CPU={})
         for name, function in {
             'linear/cached': lambda: tool(
-                'test.py',
+                'test',
                 'linear_demo.py',
                 checkpoint,
                 '--no-baselines',
@@ -374,7 +266,7 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
                 cached_only,
             ),
             'linear/online': train_and_test,
-            'start of a command': lambda: tool('test.py', '--help'),
+            'start of a command': lambda: tool('test', '--help'),
         }.items():
             starts = time.perf_counter(), cpu_of_children()
             function()
@@ -394,93 +286,3 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
             's',
             'online at least 10 times cached, top-1 within 2 points (95% intervals in brackets)',
         )
-
-
-def cpu_of_children() -> float:
-    """CPU seconds of all processes that were started from here and have ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def one_thread(worker_id: int = 0) -> None:
-    """As a training worker: no threads inside OpenCV and torch."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
-
-# -- command ------------------------------------------------------------------------------------
-def parse_args() -> argparse.Namespace:
-    root = Path(__file__).resolve().parents[1]
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        'sections',
-        nargs='*',
-        metavar='SECTION',
-        help='; '.join(
-            f'{name}: {(function.__doc__ or "").splitlines()[0]}'
-            for name, function in SECTIONS.items()
-        ),
-    )
-    parser.add_argument('--repeats', type=int, default=7, help='rounds of each comparison (7)')
-    parser.add_argument(
-        '--config',
-        default=str(root / 'configs/memdpc_ucf101.py'),
-        help='config whose train_pipeline is measured (memdpc_ucf101)',
-    )
-    parser.add_argument(
-        '--videos',
-        metavar='DIR',
-        help='folder of videos for the pipeline; made in a temporary folder if not given',
-    )
-    parser.add_argument(
-        '--checkpoint',
-        metavar='CKPT',
-        help='encoder of the section probe, which is left out without one',
-    )
-    parser.add_argument('--clips', type=int, default=24, help='most videos used in a round (24)')
-    parser.add_argument('--json', metavar='FILE', help='write the figures there as well')
-    args = parser.parse_args()
-    unknown = sorted(set(args.sections) - set(SECTIONS))
-    if unknown:
-        parser.error(f'no section {", ".join(unknown)}; there are {", ".join(SECTIONS)}')
-    if args.repeats < 1 or args.clips < 1:
-        parser.error('--repeats and --clips must be at least 1')
-    return args
-
-
-def main() -> int:
-    args = parse_args()
-    one_thread()
-    about = dict(
-        python=platform.python_version(),
-        torch=torch.__version__,
-        numpy=np.__version__,
-        opencv=cv2.__version__,
-        machine=platform.machine(),
-        processor=processor(),
-    )
-    print('  '.join(f'{name} {value}' for name, value in about.items()), flush=True)
-    found: dict[str, list[dict]] = {}
-    for name in args.sections or SECTIONS:
-        for result in SECTIONS[name](args):
-            print(f'\n[{name}] {result.table()}', flush=True)
-            found.setdefault(name, []).append(result.to_json())
-    if args.json:
-        Path(args.json).write_text(json.dumps(dict(about=about, sections=found), indent=2) + '\n')
-    return 0
-
-
-def processor() -> str:
-    """Model name of the processor, as far as the system tells."""
-    cpuinfo = Path('/proc/cpuinfo')
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith('model name'):
-                return line.split(':', 1)[1].strip()
-    return platform.processor() or 'unknown'
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -11,10 +11,6 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from ..checkpoints import config_from_text
-
 DEBUG = 'MMSSL_DEBUG'
 ERROR_DIR = 'MMSSL_ERROR_DIR'
 # Code whose `raise` speaks to the user about settings and files.
@@ -56,67 +52,6 @@ def run(main: Callable[[], None]) -> None:
         if not folder:
             print(f'error: {sentence(error)}', file=sys.stderr, flush=True)
         sys.exit(1)
-
-
-def whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """``type=`` of an argparse argument: a whole number in a range."""
-    span = f'of at least {least}' if most is None else f'from {least} to {most}'
-
-    def read(text: str) -> int:
-        number = int(text) if re.fullmatch(r'[+-]?\d+', text) else None
-        if number is None or number < least or (most is not None and number > most):
-            raise argparse.ArgumentTypeError(f'must be a whole number {span}, not {text!r}')
-        return number
-
-    return read
-
-
-seed = whole(0, 2**32 - 1)  # what NumPy takes
-
-
-class ConfigOptions(DictAction):
-    """``KEY=VALUE`` pairs as mmengine reads them, and values with ``dict(...)`` as in a config.
-
-    mmengine recurses without end on the latter.
-
-    Raises:
-        ValueError: No pair, or a value that cannot be read.
-    """
-
-    def __call__(self, parser, namespace, values, option_string=None) -> None:
-        options = dict(getattr(namespace, self.dest, None) or {})
-        for pair in values:
-            key, equals, text = pair.partition('=')
-            if not equals or not key:
-                raise ValueError(
-                    f'{option_string} takes KEY=VALUE, such as model.pred_steps=4, not {pair!r}'
-                )
-            where = f'{option_string} {key}'
-            if 'dict(' in text or '{' in text:
-                options[key] = config_from_text(f'value = {text}', where)['value']
-                continue
-            try:
-                options[key] = self._parse_iterable(text)
-            except AssertionError as error:
-                raise ValueError(f'{where}: {error}') from None
-        setattr(namespace, self.dest, options)
-
-
-def parse_launched(
-    parser: argparse.ArgumentParser, argv: list[str] | None = None
-) -> argparse.Namespace:
-    """Parse the command line of a tool that several processes may run; sets ``LOCAL_RANK``."""
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='how several processes are started (the dist and slurm scripts set it)',
-    )
-    parser.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
-    args = parser.parse_args(argv)
-    if args.local_rank is not None:
-        os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
 
 
 def is_explicit(error: BaseException) -> bool:

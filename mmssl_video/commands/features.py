@@ -1,56 +1,53 @@
-"""Features of videos: python tools/extract_features.py CHECKPOINT VIDEOS --out feats.npz."""
+"""Features of videos: ``mmssl features CHECKPOINT VIDEOS --out FILE.npz``."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.dist import is_main_process
 
-from mmssl_video import compat
-from mmssl_video.apis import build_encoder, cli, extract_features
-from mmssl_video.apis.train import check_work_dir
-from mmssl_video.evaluation.registry import FEATURES
+from ..apis import build_encoder, extract_features
+from ..engine.distributed import process_group
+from ..evaluation.registry import FEATURES
+from ..results.work_dir import check_work_dir
+from . import arguments
 
 
-def parse_args():
-    parser = argparse.ArgumentParser(
-        description='Write the features of videos, with names, windows and protocol, to an .npz.'
+def parser() -> arguments.Parser:
+    """Arguments of ``mmssl features``."""
+    parser = arguments.Parser(
+        'features',
+        'Write the features of videos, with names, windows and protocol, to an .npz file.',
     )
+    parser.add('checkpoint')
     parser.add_argument(
-        'checkpoint',
-        help='checkpoint file, or the word random for the untrained encoder of --encoder-config',
+        'videos',
+        metavar='VIDEOS',
+        help='folder (any depth), list file (`path [label]` a line) or video file',
     )
-    parser.add_argument(
-        'videos', help='folder (any depth), list file (`path [label]` a line) or video file'
-    )
-    parser.add_argument(
-        '--root', help='folder that the paths of a list file start from (default: that of the list)'
-    )
-    parser.add_argument('--out', required=True, help='the .npz file to write')
-    parser.add_argument(
-        '--encoder-config',
-        metavar='CONFIG',
-        help='config of the encoder and of its views, instead of that inside the checkpoint',
-    )
+    parser.add('--root')
+    parser.add_argument('--out', required=True, metavar='NPZ', help='the .npz file to write')
+    parser.add('--encoder-config')
     parser.add_argument(
         '--num-windows',
-        type=cli.whole(1),
-        help='windows per video, at equal '
-        'distances (default: windows slide over the whole video, half overlapping)',
+        type=arguments.whole(1),
+        metavar='N',
+        help='windows per video, at equal distances (default: windows slide over the whole video, '
+        'half overlapping)',
     )
     parser.add_argument(
         '--max-windows',
-        type=cli.whole(1),
-        help='at most so many of the sliding '
-        'windows, spread over the video: bounds memory for long videos',
+        type=arguments.whole(1),
+        metavar='N',
+        help='at most so many of the sliding windows, spread over the video: bounds memory for '
+        'long videos',
     )
     parser.add_argument(
         '--feature',
         choices=FEATURES,
         default='context',
-        help='what is pooled: '
-        "the context (default), the backbone's maps, those of the middle block, or "
+        help="what is pooled: the context, the backbone's maps, those of the middle block, or "
         'what the projection head makes of them',
     )
     parser.add_argument(
@@ -59,29 +56,35 @@ def parse_args():
         default='mean',
         help='one feature a video, the mean over its windows, or one a window',
     )
-    parser.add_argument('--batch-size', type=cli.whole(1), default=8, help='videos read at a time')
-    parser.add_argument('--num-workers', type=cli.whole(0), default=2, help='decoding processes')
+    parser.add_argument(
+        '--batch-size',
+        type=arguments.whole(1),
+        default=8,
+        metavar='N',
+        help='videos read at a time',
+    )
     parser.add_argument(
         '--on-error',
         choices=['skip', 'raise'],
         default='skip',
         help='leave unreadable videos out and name them, or stop at the first',
     )
-    parser.add_argument('--seed', type=cli.seed, default=0, help='of random weights')
-    parser.add_argument('--device', help='such as cpu or cuda:1')
-    return cli.parse_launched(parser)
+    parser.add('--num-workers', '--seed', '--device')
+    parser.add_launcher()
+    return parser
 
 
-def main():
-    args = parse_args()
+def main(argv: Sequence[str] | None = None) -> None:
+    """Extract features as the command line says."""
+    args = parser().parse(argv)
     out = Path(args.out)
     if out.is_dir():
         raise ValueError(f'--out {out} is a directory: name a file, such as {out / "feats.npz"}')
     check_work_dir(out.parent, 'the folder', '--out')  # before the long work
-    with compat.process_group(args.launcher):
+    with process_group(args.launcher):
         encoder = build_encoder(args.checkpoint, args.encoder_config, args.seed, args.device)
         sampling = {} if args.max_windows is None else dict(max_windows=args.max_windows)
-        found = extract_features(
+        features = extract_features(
             encoder,
             args.videos,
             num_windows=args.num_windows,
@@ -94,12 +97,9 @@ def main():
             **sampling,
         )
         if is_main_process():
-            found.save(out)
+            features.save(out)
             print(
-                f'{out}: {len(found.features)} features of {found.features.shape[1]} dimensions '
-                f'({found.protocol["views"]}); {len(found.unreadable)} videos left out'
+                f'{out}: {len(features.features)} features of {features.features.shape[1]} '
+                f'dimensions ({features.protocol["views"]}); {len(features.unreadable)} videos '
+                'left out'
             )
-
-
-if __name__ == '__main__':
-    cli.run(main)

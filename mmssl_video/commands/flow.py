@@ -1,35 +1,31 @@
-"""TV-L1 optical flow of videos: ``tools/data/extract_flow.py LIST... --root VIDEOS --out FLOW``."""
+"""TV-L1 optical flow of videos: ``mmssl flow LIST... --root VIDEOS --out FLOW``."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import time
+from collections.abc import Sequence
 
-from mmssl_video.datasets.flow import FlowReport, extract_flow, find_videos
-from mmssl_video.progress import Progress
+from ..datasets.flow import FlowReport, extract_flow, find_videos
+from ..progress import Progress
+from . import arguments
 
-from . import cli
 
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Arguments of ``tools/data/extract_flow.py``."""
-    parser = argparse.ArgumentParser(
-        prog='extract_flow.py',
-        description='Extract TV-L1 optical flow: FLOW/a/b.avi.flow.mp4, or a folder of JPEGs '
-        'FLOW/a/b.avi.flow, for every video a/b.avi. Flow that is there, whole, is '
-        'skipped; bad videos are named at the end, with exit code 1.',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+def parser() -> arguments.Parser:
+    """Arguments of ``mmssl flow``."""
+    parser = arguments.Parser(
+        'flow',
+        'Extract TV-L1 optical flow: FLOW/a/b.avi.flow.mp4, or a folder of JPEGs '
+        'FLOW/a/b.avi.flow, for every video a/b.avi. Flow that is there, whole, is skipped; bad '
+        'videos are named at the end, with exit code 1.',
     )
     parser.add_argument(
         'sources',
         nargs='+',
         metavar='LIST_OR_FOLDER',
-        help='list files (path and label in a line) or folders of videos',
+        help='list files (`path label` a line) or folders of videos',
     )
-    parser.add_argument(
+    parser.add(
         '--root',
-        metavar='VIDEOS',
         help='folder that the paths of the lists start from; a single folder is its own',
     )
     parser.add_argument('--out', metavar='FLOW', required=True, help='folder to write')
@@ -39,46 +35,36 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default='mp4',
         help='one packed file, or a folder of JPEGs, for each video',
     )
-    parser.add_argument(
-        '--workers',
-        type=cli.whole(1),
-        default=_cores(),
-        metavar='N',
-        help='processes, each with one thread',
-    )
+    parser.add('--workers')
     parser.add_argument(
         '--bound',
-        type=cli.whole(1, 1000),
+        type=arguments.whole(1, 1000),
         default=20,
         metavar='PIXELS',
         help='longer displacements are clipped to it',
     )
     parser.add_argument(
         '--step',
-        type=cli.whole(1),
+        type=arguments.whole(1),
         default=1,
         metavar='FRAMES',
         help='flow from frame t to frame t + step; T frames give T - step flows',
     )
     parser.add_argument(
         '--resize',
-        type=cli.whole(16),
-        metavar='SHORT_SIDE',
-        help='resize frames to this short side in pixels before',
+        type=arguments.whole(16),
+        metavar='PIXELS',
+        help='resize frames to this short side before',
     )
     parser.add_argument(
         '--crf',
-        type=cli.whole(0, 40),
+        type=arguments.whole(0, 40),
         default=0,
+        metavar='N',
         help='quality of packed files: 0 is exact, 17 a third of the size',
     )
     parser.add_argument('--overwrite', action='store_true', help='make flow anew that is there')
-    return parser.parse_args(argv)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    return parser
 
 
 class _Reports:
@@ -98,13 +84,13 @@ class _Reports:
         self.there, self.bad = report.there, len(report.bad)
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Extract flow as the command line says.
 
     Raises:
         RuntimeError: Some videos have none; all are printed before.
     """
-    args = parse_args(argv)
+    args = parser().parse(argv)
     names, root = find_videos(args.sources, args.root)
     report = extract_flow(
         names,

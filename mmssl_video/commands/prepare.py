@@ -1,85 +1,36 @@
-"""Command lines of ``tools/data/prepare.py`` and ``tools/data/make_subsets.py``."""
+"""Lists of a downloaded data set, its videos verified: ``mmssl prepare DATASET SRC OUT``."""
 
 from __future__ import annotations
 
 import argparse
-import os
+from collections.abc import Sequence
 
-from . import cli
+from ..datasets.preparation import prepare
+from . import arguments
 
-
-def main(argv: list[str] | None = None) -> None:
-    """``prepare.py DATASET SRC OUT``."""
-    args = vars(_parser().parse_args(argv))
-    dataset, of_reader = args['dataset'], {}
-    for option, datasets in (
-        ('annotations', ('ucf101', 'hmdb51', 'kinetics400', 'oops')),
-        ('unfiltered', ('oops',)),
-        ('test_share', ('folder',)),
-        ('seed', ('folder',)),
-    ):
-        value = args.pop(option)
-        if value is not None:
-            if dataset not in datasets:
-                raise ValueError(
-                    f'--{option.replace("_", "-")} is for {", ".join(datasets)}, not for {dataset}'
-                )
-            of_reader[option] = value
-    from ..datasets.preparation import prepare
-
-    prepare(**args, **of_reader)
+#: Options that some data sets have.
+_OF_SOME = {
+    'annotations': ('ucf101', 'hmdb51', 'kinetics400', 'oops'),
+    'unfiltered': ('oops',),
+    'test_share': ('folder',),
+    'seed': ('folder',),
+}
 
 
-def make_subsets_main(argv: list[str] | None = None) -> None:
-    """``make_subsets.py LIST``."""
-    parser = argparse.ArgumentParser(
-        description='Write stratified, nested low-label parts of a list beside it, as '
-        '<stem>_<percent>percent_seed<seed>.txt. Of each class round(percent x videos) '
-        'are kept (half rounds up), but at least one.'
-    )
-    parser.add_argument('list', metavar='LIST', help='list file with lines "path LABEL"')
-    parser.add_argument(
-        '--percent', type=_percent, nargs='+', default=[10, 20, 50], help='percentages (10 20 50)'
-    )
-    parser.add_argument('--seed', type=cli.seed, default=0, help='of the choice (0)')
-    args = parser.parse_args(argv)
-    from ..datasets.preparation import make_subsets
-
-    for made in make_subsets(args.list, args.percent, args.seed):
-        print(
-            f'{made["file"]}: {made["videos"]:,} videos of {made["classes"]} classes, '
-            f'{made["smallest"]} to {made["largest"]} per class'
-        )
-
-
-def _percent(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'must be a percentage, not {text!r}') from None
-    return int(number) if number.is_integer() else number
-
-
-def _share(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f'must be a share from 0 to 1, not {text!r}')
-    return number
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description='Write list files for a downloaded dataset, verify every video, and link to '
-        'the videos (OUT/videos) or write smaller copies of them (--resize). Run it '
-        'again to go on after an interruption. docs/data.md tells more.'
+def parser() -> arguments.Parser:
+    """Arguments of ``mmssl prepare``."""
+    parser = arguments.Parser(
+        'prepare',
+        'Write list files for a downloaded data set, verify every video, and link to the videos '
+        '(OUT/videos) or write smaller copies of them (--resize). Run it again to go on after an '
+        'interruption. docs/data.md tells more.',
     )
     parser.add_argument(
         'dataset',
+        metavar='DATASET',
         choices=['ucf101', 'hmdb51', 'kinetics400', 'oops', 'folder'],
-        help='what SRC holds; folder: videos of your own, DIR/<class>/…',
+        help='what SRC holds: ucf101, hmdb51, kinetics400, oops, or folder: videos of your own, '
+        'DIR/<class>/…',
     )
     parser.add_argument('src', metavar='SRC', help='folder of the unpacked download')
     parser.add_argument('out', metavar='OUT', help='folder to write, such as data/ucf101')
@@ -91,12 +42,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--resize',
         metavar='PIXELS',
-        type=cli.whole(32),
-        help='write H.264 copies with this short side (256) instead of linking',
+        type=arguments.whole(32),
+        help='write H.264 copies with this short side, such as 256, instead of linking',
     )
-    parser.add_argument(
-        '--workers', type=cli.whole(1), default=os.cpu_count() or 1, help='processes (one per core)'
-    )
+    parser.add('--workers')
     parser.add_argument(
         '--allow-incomplete',
         action='store_true',
@@ -108,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_share,
         default=0.1,
         metavar='SHARE',
-        help='share of Kinetics or Oops that may be missing (0.1)',
+        help='share of Kinetics or Oops that may be missing',
     )
     parser.add_argument(
         '--drop-bad',
@@ -124,10 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--timeout',
-        type=cli.whole(1),
+        type=arguments.whole(1),
         default=600,
         metavar='SECONDS',
-        help='a video that takes longer counts as bad (600)',
+        help='a video that takes longer counts as bad',
     )
     parser.add_argument(
         '--unfiltered',
@@ -139,7 +88,33 @@ def _parser() -> argparse.ArgumentParser:
         '--test-share',
         type=_share,
         metavar='SHARE',
-        help='folder: share of each class for testing (0.25)',
+        help='folder: share of each class for testing (default: 0.25)',
     )
-    parser.add_argument('--seed', type=cli.seed, help='folder: of the split (0)')
+    parser.add('--seed', default=None, help='folder: seed of the split (default: 0)')
     return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prepare as the command line says."""
+    args = vars(parser().parse(argv))
+    of_reader = {}
+    for option, datasets in _OF_SOME.items():
+        value = args.pop(option)
+        if value is not None:
+            if args['dataset'] not in datasets:
+                raise ValueError(
+                    f'--{option.replace("_", "-")} is for {", ".join(datasets)}, not for '
+                    f'{args["dataset"]}'
+                )
+            of_reader[option] = value
+    prepare(**args, **of_reader)
+
+
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f'must be a share from 0 to 1, not {text!r}')
+    return number

@@ -1,36 +1,30 @@
-"""Comparison tables of results files: ``python tools/summarize_results.py RESULTS.json ...``."""
+"""Tables that compare checkpoints: ``mmssl summarize RESULTS.json ...``."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..atomic_files import write_atomic
-from ..evaluation.figure import draw_bars
-from ..evaluation.report import read_results
-from ..evaluation.summary import NEEDED, choose, format_csv, format_tables, make_tables
-from . import cli
-from .train import check_work_dir
+from ..results.run_figure import draw_bars
+from ..results.summary import choose, format_csv, format_tables, make_tables, read_files
+from ..results.work_dir import check_work_dir
+from . import arguments
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Arguments of ``tools/summarize_results.py``."""
-    parser = argparse.ArgumentParser(
-        prog='summarize_results.py',
-        description='Compare checkpoints: tables of the records in '
-        'results files, one for each data set, split and views. What was measured with several '
-        'seeds is averaged, and says so.',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
+def parser() -> arguments.Parser:
+    """Arguments of ``mmssl summarize``."""
+    parser = arguments.Parser(
+        'summarize',
+        'Compare checkpoints: tables of the records in results files, one for each data set, split '
+        'and views. What was measured with several seeds is averaged, and says so.',
     )
-    parser.add_argument(
-        'files', nargs='+', metavar='RESULTS.json', help='results files of our tools'
-    )
+    parser.add_argument('files', nargs='+', metavar='JSON', help='results files')
     parser.add_argument(
         '--format',
         choices=['markdown', 'csv', 'text'],
         default='markdown',
-        help='csv has every single figure in a row (default: markdown)',
+        help='csv has every single figure in a row',
     )
     parser.add_argument('--out', metavar='FILE', help='file to write (default: print)')
     parser.add_argument('--figure', metavar='PNG', help='draw the bars of every table')
@@ -46,12 +40,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='average checkpoints of one name: networks that were trained with several seeds',
     )
-    return parser.parse_args(argv)
+    return parser
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Summarise as the command line says."""
-    args = parse_args(argv)
+    args = parser().parse(argv)
     for path, option in ((args.out, '--out'), (args.figure, '--figure')):
         if path and Path(path).is_dir():
             raise ValueError(f'{option} {path} is a directory: name a file in it')
@@ -78,35 +72,3 @@ def main(argv: list[str] | None = None) -> None:
                 f'\nthe figure is {args.figure}'
                 + (f'; not in %, so not drawn: {"; ".join(left_out)}' if left_out else '')
             )
-
-
-def read_files(files: Sequence[str | Path]) -> list[dict]:
-    """Records of results files, each once, in order of their making within a file.
-
-    Raises:
-        FileNotFoundError: A file is not there.
-        ValueError: A file holds no results, or records that lack what a table needs.
-    """
-    records = []
-    for path in dict.fromkeys(Path(file) for file in files):
-        if not path.exists():
-            raise FileNotFoundError(
-                f'there is no results file {path}: the tools print where they write theirs'
-            )
-        found = read_results(path)
-        if not found:
-            raise ValueError(f'{path} holds no results')
-        for number, record in enumerate(found, 1):
-            missing = [key for key in NEEDED if key not in record]
-            if missing:
-                raise ValueError(
-                    f'record {number} of {path} lacks {", ".join(missing)}: it was '
-                    'not made by a tool of ours, or by an old one'
-                )
-            if record not in records:  # files may be copies, or parts, of each other
-                records.append(record)
-    return records
-
-
-if __name__ == '__main__':
-    cli.run(main)

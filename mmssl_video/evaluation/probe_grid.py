@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..results.protocol_output import ProtocolOutput
 from .class_scores import Standardise, classification_output, validation_splits
-from .registry import ProtocolOutput, register_protocol
+from .registry import register_protocol
 
 #: What ``linear/cached-grid`` tries: every pair of the two.
 SGD_RATES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3)

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..results.protocol_output import ProtocolOutput
+from ..results.result_files import ClassScores, RetrievalFeatures
 from .class_scores import expected_hits
-from .registry import ProtocolOutput
-from .result_files import ClassScores, RetrievalFeatures
+from .cosine_scores import CHUNK, TIE, CosineScores
 from .retrieval import KS, recall_at_k
-from .similarity import CHUNK, TIE, CosineScores
 
 VERSION = 1
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 
-from mmssl_video.atomic_files import write_atomic
-
+from ..atomic_files import write_atomic
 from .confidence import wilson_interval
-from .registry import ProtocolOutput
+from .protocol_output import ProtocolOutput
 
 #: What every record says of a figure, beside the figures. ``bn_batches``: batches of clips that
 #: BatchNorm was calibrated on, 0 for none. ``unreadable``: videos left out, with their reasons.
@@ -66,7 +65,7 @@ def make_record(
             f'a record needs exactly the fields {", ".join(FIELDS)}; these differ: '
             f'{", ".join(sorted(set(fields) ^ set(FIELDS)))}'
         )
-    from mmssl_video import __version__
+    from .. import __version__
 
     metrics, counts = {}, output.details.get('queries', {})
     for name, value in output.metrics.items():
@@ -163,102 +162,3 @@ def append_results(path: str | Path, records: Iterable[dict]) -> None:
     path = Path(path)
     text = json.dumps(read_results(path) + list(records), indent=1, ensure_ascii=False)
     write_atomic((text + '\n').encode(), path)
-
-
-def columns_of(records: Sequence[dict]) -> list[tuple[str, str]]:
-    """Columns of the table of ``records``: ``[(protocol, metric), …]`` in order of appearance."""
-    return list(dict.fromkeys((r['protocol'], name) for r in records for name in r['metrics']))
-
-
-def rows_of(records: Sequence[dict]) -> dict[str, dict]:
-    """Rows of the table: ``{subject: {(protocol, metric): dict(value, low, high)}}``, chance first.
-
-    Subjects keep their order of appearance. ``chance`` has no interval: it is computed, not
-    measured.
-    """
-    rows = {'chance': {}}
-    for record in records:
-        row = rows.setdefault(record['subject'], {})
-        for name, metric in record['metrics'].items():
-            row[record['protocol'], name] = metric
-            if name in record['chance']:
-                rows['chance'][record['protocol'], name] = dict(value=record['chance'][name])
-    return rows
-
-
-def format_table(records: Sequence[dict]) -> str:
-    """One table of records of the same data: a row per subject, a column per figure, in percent.
-
-    ``±`` is the wider half of the 95% interval over queries.
-    """
-    if not records:
-        raise ValueError('there are no results to print')
-    columns, rows = columns_of(records), rows_of(records)
-    heads = [(protocol, name) for protocol, name in columns]
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows.values()]
-    widths = [
-        max(len(name), *(len(line[i]) for line in cells)) for i, (_, name) in enumerate(heads)
-    ]
-    first = max(map(len, rows))
-    groups, position = [], 0
-    while position < len(heads):  # one heading over all columns of a protocol
-        protocol = heads[position][0]
-        end = position
-        while end < len(heads) and heads[end][0] == protocol:
-            end += 1
-        span = sum(widths[position:end]) + 2 * (end - position - 1)
-        widths[end - 1] += max(0, len(protocol) - span)
-        groups.append(protocol.ljust(max(span, len(protocol))))
-        position = end
-    lines = [
-        ' ' * first + '  ' + '  '.join(groups),
-        ' ' * first
-        + '  '
-        + '  '.join(name.ljust(width) for (_, name), width in zip(heads, widths)),
-    ]
-    lines += [
-        subject.ljust(first)
-        + '  '
-        + '  '.join(cell.ljust(width) for cell, width in zip(line, widths))
-        for subject, line in zip(rows, cells)
-    ]
-    warnings = dict.fromkeys(w for record in records for w in record.get('warnings', ()))
-    return '\n'.join(
-        [_caption(records), '']
-        + [line.rstrip() for line in lines]
-        + [''] * bool(warnings)
-        + [f'warning: {text}' for text in warnings]
-    )
-
-
-def _cell(metric):
-    if metric is None:
-        return '-'
-    if 'low' not in metric:
-        return f'{metric["value"]:.1f}'
-    half = max(metric['high'] - metric['value'], metric['value'] - metric['low'])
-    return f'{metric["value"]:.1f} ±{half:.1f}'
-
-
-def _caption(records):
-    record = records[0]
-    lines = [
-        f'{record["dataset"]}: {record["num_queries"]} queries ({record["split"]["query"]}), '
-        + (
-            f'{record["num_gallery"]} gallery videos ({record["split"]["gallery"]}), '
-            if record['num_gallery']
-            else ''
-        )
-        + (f'{record["num_classes"]} classes; ' if record['num_classes'] else '')
-        + f'{record["views"]}; in %, ± 95% interval'
-    ]
-    unreadable = record['unreadable']
-    for role in ('gallery', 'query'):
-        if unreadable[role]:
-            names = ', '.join(f'{name} ({why})' for name, why in unreadable[role][:3])
-            more = len(unreadable[role]) - 3
-            lines.append(
-                f'not counted: {len(unreadable[role])} unreadable {role} videos: {names}'
-                + (f' and {more} more' if more > 0 else '')
-            )
-    return '\n'.join(lines)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mmssl_video.atomic_files import open_atomic
+from ..atomic_files import open_atomic
 
 
 @dataclass

@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from .report import columns_of, rows_of
+from .table import columns_of, rows_of
 
 
 def read_scalars(path: str | Path) -> dict[str, dict[str, tuple[list, list]]]:

@@ -8,10 +8,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from pathlib import Path
 
 import numpy as np
 
-from .report import columns_of, rows_of
+from .records import read_results
+from .table import columns_of, rows_of
 
 #: Options of a record that tell what was judged, or where it came from, and not how.
 _OF_THE_SUBJECT = (
@@ -333,3 +335,31 @@ def format_csv(records: Sequence[dict]) -> str:
                 )
             )
     return file.getvalue()
+
+
+def read_files(files: Sequence[str | Path]) -> list[dict]:
+    """Records of results files, each once, in order of their making within a file.
+
+    Raises:
+        FileNotFoundError: A file is not there.
+        ValueError: A file holds no results, or records that lack what a table needs.
+    """
+    records = []
+    for path in dict.fromkeys(Path(file) for file in files):
+        if not path.exists():
+            raise FileNotFoundError(
+                f'there is no results file {path}: the tools print where they write theirs'
+            )
+        found = read_results(path)
+        if not found:
+            raise ValueError(f'{path} holds no results')
+        for number, record in enumerate(found, 1):
+            missing = [key for key in NEEDED if key not in record]
+            if missing:
+                raise ValueError(
+                    f'record {number} of {path} lacks {", ".join(missing)}: it was '
+                    'not made by a tool of ours, or by an old one'
+                )
+            if record not in records:  # files may be copies, or parts, of each other
+                records.append(record)
+    return records

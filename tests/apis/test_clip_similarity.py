@@ -8,14 +8,15 @@ import torch
 from mmengine.config import Config
 
 from helpers.videos import numbered_frames, write_video
-from mmssl_video.apis.clip_similarity import augmented_pipeline, main
-from mmssl_video.config_files import config_dir
+from mmssl_video.apis.clip_similarity import augmented_pipeline
+from mmssl_video.commands.similarity import main
 from mmssl_video.datasets import VideoListDataset
-from mmssl_video.evaluation.clip_similarity import (
+from mmssl_video.evaluation.clip_statistics import (
     against_distance,
     mean_and_interval,
     within_and_across,
 )
+from mmssl_video.settings.names import config_dir
 
 
 def cosine(a, b):

@@ -5,7 +5,7 @@ from mmengine.config import Config
 
 from mmssl_video.apis.probe import ROLES, _protocol, _settings
 from mmssl_video.apis.views import describe_views, num_views_of, view_pipeline
-from mmssl_video.config_files import config_dir
+from mmssl_video.settings.names import config_dir
 
 CONFIGS = {path.stem: Config.fromfile(path) for path in sorted(config_dir().glob('*.py'))}
 PROBES = [name for name, cfg in CONFIGS.items() if cfg.get('evaluation')]

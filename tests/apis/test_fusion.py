@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.fusion import main, run_fusion
-from mmssl_video.evaluation.result_files import ClassScores, RetrievalFeatures
+from mmssl_video.apis.fusion import run_fusion
+from mmssl_video.commands import errors
+from mmssl_video.commands.fuse import main
+from mmssl_video.results.result_files import ClassScores, RetrievalFeatures
 
 
 def class_scores(seed=0, videos=60, classes=7, levels=None, **info):
@@ -142,7 +143,7 @@ def test_retrieval_equals_the_plain_reference(tmp_path, grid, clips):
 
 
 def test_chunks_do_not_change_the_figures(tmp_path):
-    from mmssl_video.evaluation.fusion import fused_retrieval
+    from mmssl_video.evaluation.two_streams import fused_retrieval
 
     streams = [retrieval_features(0, grid=True), retrieval_features(1, 4)]
     weights = np.array([0.5, 0.5])
@@ -278,7 +279,7 @@ def test_errors_in_one_sentence(tmp_path, streams, weights, message):
     files = save(tmp_path, *streams)
     with pytest.raises(ValueError, match=message) as error:
         run_fusion(files, weights)
-    assert cli.is_explicit(error.value)
+    assert errors.is_explicit(error.value)
     assert '\n' not in str(error.value)
 
 

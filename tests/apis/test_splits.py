@@ -8,9 +8,11 @@ from mmengine.config import Config
 
 from helpers.tiny_run import REPO, last_line, run
 from mmssl_video.apis import build_encoder, run_evaluation
-from mmssl_video.apis.splits import average_records, evaluate_splits, main, with_split
-from mmssl_video.config_files import config_dir
+from mmssl_video.apis.splits import evaluate_splits, with_split
+from mmssl_video.commands.splits import main
 from mmssl_video.evaluation import wilson_interval
+from mmssl_video.results.averages import average_records
+from mmssl_video.settings.names import config_dir
 
 
 @pytest.fixture(scope='module')

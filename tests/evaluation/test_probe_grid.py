@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmssl_video.evaluation import get_protocol
-from mmssl_video.evaluation import heads as module
-from mmssl_video.evaluation.heads import Head, train_heads
+from mmssl_video.evaluation import probe_grid as module
+from mmssl_video.evaluation.probe_grid import Head, train_heads
 
 grid, mlp = get_protocol('linear/cached-grid'), get_protocol('mlp/cached')
 QUICK = dict(epochs=30, min_steps=100, batch_size=32)

@@ -15,16 +15,11 @@ from mmssl_video.evaluation import (
     register_protocol,
     wilson_interval,
 )
+from mmssl_video.evaluation.array_checks import check_arrays
 from mmssl_video.evaluation.baselines import first_frame_map, majority_top1, motion_map
-from mmssl_video.evaluation.checks import check_arrays
-from mmssl_video.evaluation.figure import draw_figure, read_scalars
-from mmssl_video.evaluation.report import (
-    FIELDS,
-    append_results,
-    format_table,
-    make_record,
-    read_results,
-)
+from mmssl_video.results.records import FIELDS, append_results, make_record, read_results
+from mmssl_video.results.run_figure import draw_figure, read_scalars
+from mmssl_video.results.table import format_table
 
 EYE = np.eye(3)
 CASES = {

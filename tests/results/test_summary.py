@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from helpers.tiny_run import REPO, last_line, run
-from mmssl_video.apis.splits import average_records
-from mmssl_video.apis.summary import main
+from mmssl_video.commands.summarize import main
 from mmssl_video.evaluation import get_protocol, wilson_interval
-from mmssl_video.evaluation.report import append_results, make_record
-from mmssl_video.evaluation.summary import CSV_COLUMNS, make_tables
+from mmssl_video.results.averages import average_records
+from mmssl_video.results.records import append_results, make_record
+from mmssl_video.results.summary import CSV_COLUMNS, make_tables
 
 
 def records(

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from mmaction.registry import METRICS
 
-from mmssl_video.datasets.transforms.failure import STEP_CLASSES, LabelSteps, label_spans
-
-from .class_scores import expected_hits
-from .classification_metric import ClassificationMetric
-from .registry import ProtocolOutput
+from ...datasets.transforms.failure import STEP_CLASSES, LabelSteps, label_spans
+from ...results.protocol_output import ProtocolOutput
+from ..class_scores import expected_hits
+from ..classification_metric import ClassificationMetric
 from .timeline import (
     THRESHOLDS,
     average_on_timeline,

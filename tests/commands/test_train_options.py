@@ -6,17 +6,19 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmssl_video.apis import train as train_api
+from mmssl_video.apis import training
+from mmssl_video.commands import train as command
+from mmssl_video.settings.start import last_checkpoint
 
 
 @pytest.fixture
 def config_of(monkeypatch, tiny_config):
     """The config, resume and launcher that ``train.py tiny.py ARGUMENTS`` would train with."""
     taken = {}
-    monkeypatch.setattr(train_api, 'train', lambda cfg, **rest: taken.update(cfg=cfg, **rest))
+    monkeypatch.setattr(command, 'train', lambda cfg, **rest: taken.update(cfg=cfg, **rest))
 
     def parse(*arguments):
-        train_api.main([str(tiny_config), *arguments])
+        command.main([str(tiny_config), *arguments])
         return taken
 
     return parse
@@ -122,12 +124,12 @@ def test_tensorboard_is_left_out_where_it_is_missing(monkeypatch):
             ),
         )
         cfg = Config(dict(visualizer=dict(vis_backends=backends)))
-        train_api._drop_missing_tensorboard(cfg)
+        training._drop_missing_tensorboard(cfg)
         assert len(cfg.visualizer.vis_backends) == (1 if missing else 2)
 
 
 def test_last_checkpoint_of_a_moved_work_dir(tmp_path):
     (tmp_path / 'epoch_3.pth').touch()
-    assert train_api.last_checkpoint(tmp_path) is None
+    assert last_checkpoint(tmp_path) is None
     (tmp_path / 'last_checkpoint').write_text('/before/it/was/moved/epoch_3.pth\n')
-    assert train_api.last_checkpoint(tmp_path) == str(tmp_path / 'epoch_3.pth')
+    assert last_checkpoint(tmp_path) == str(tmp_path / 'epoch_3.pth')

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from . import compat
-from .settings.names import config_dir, find_config
+from .settings.names import allow_names_in_bases, config_dir, find_config
 from .version import __version__
 
 __all__ = ['__version__', 'config_dir', 'find_config', 'register']
@@ -20,6 +20,7 @@ def register() -> None:
     for more than a help page, since torch and mmaction2 take seconds to import.
     """
     compat.apply()  # before the first mmaction import
+    allow_names_in_bases()
     from . import checkpoints, datasets, engine, evaluation, models  # noqa: F401
 
 

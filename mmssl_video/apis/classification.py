@@ -51,7 +51,7 @@ def classification_records(
         baselines: Whether to read all videos once more for features that need no network.
 
     Returns:
-        See :func:`mmssl_video.evaluation.report.make_record`; the same in every process.
+        See :func:`mmssl_video.results.records.make_record`; the same in every process.
     """
     settings = cfg.classification
     told = trained or {}

@@ -73,7 +73,7 @@ def analyse_similarity(
 
     Returns:
         By encoder: ``strength``, ``distance`` and ``videos``, see
-        :func:`mmssl_video.evaluation.clip_similarity.draw_similarities`.
+        :func:`mmssl_video.results.similarity_figure.draw_similarities`.
 
     Raises:
         ValueError: The encoders are trained on different frames, or too few videos are left.

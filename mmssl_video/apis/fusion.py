@@ -39,7 +39,7 @@ def run_fusion(
         device: Where to compute the similarities of retrieval.
 
     Returns:
-        Records (:func:`mmssl_video.evaluation.report.make_record`): one per file, the fused one
+        Records (:func:`mmssl_video.results.records.make_record`): one per file, the fused one
         last.
 
     Raises:

@@ -58,7 +58,8 @@ def run_loop(
     Returns:
         Of a config with a ``classification`` or ``unintentional`` part the records of
         :func:`.classification.classification_records` or
-        :func:`.unintentional_records.unintentional_records`. Of any other, one record with ``metrics[name] = dict(value)``, as the loop's metrics name them, and in ``chance`` the
+        :func:`.unintentional_records.unintentional_records`. Of any other, one record with
+        ``metrics[name] = dict(value)``, as the loop's metrics name them, and in ``chance`` the
         levels of :func:`shortcut_levels` for dense prediction; its ``unit`` is ``'fraction'``:
         accuracies and chance are shares from 0 to 1.
 

@@ -68,13 +68,13 @@ def run_evaluation(
         checkpoint: What to evaluate: checkpoint files, the word ``random``, or built encoders.
         out: JSON file to append the records to.
         dump: ``.npz`` to write class probabilities to, or the features of a retrieval, see
-            :mod:`mmssl_video.evaluation.result_files`. Of several protocols or encoders each gets
+            :mod:`mmssl_video.results.result_files`. Of several protocols or encoders each gets
             its file, with protocol or encoder in its name.
         **options: Of :class:`Evaluation`: ``encoder_config``, ``seed``, ``device``,
             ``calibrate_bn``, ``baselines``, ``progress``.
 
     Returns:
-        Records, see :func:`mmssl_video.evaluation.report.make_record`; the same in
+        Records, see :func:`mmssl_video.results.records.make_record`; the same in
         every process of a distributed run.
 
     Raises:

@@ -45,7 +45,7 @@ def unintentional_records(
         baselines: Put the trivial answers beside it.
 
     Returns:
-        See :func:`mmssl_video.evaluation.report.make_record`. Queries are videos;
+        See :func:`mmssl_video.results.records.make_record`. Queries are videos;
         ``details['queries']`` has, for each figure, the number of those that it rests on, and
         ``details['num_units']`` the number of units (of one block's length) of each class.
     """

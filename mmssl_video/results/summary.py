@@ -119,7 +119,7 @@ def make_tables(records: Sequence[dict], over_checkpoints: bool = False) -> list
     and a note says so.
 
     Args:
-        records: See :func:`mmssl_video.evaluation.report.make_record`.
+        records: See :func:`mmssl_video.results.records.make_record`.
         over_checkpoints: Checkpoints of one name are one row: networks trained with several seeds.
     """
     groups = {}

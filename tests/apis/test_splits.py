@@ -132,7 +132,7 @@ def test_unreadable_videos_belong_to_their_splits(config, probe_set, monkeypatch
 def test_the_tool_prints_splits_and_mean(config, probe_set, tmp_path):
     done = run(
         'python',
-        REPO / 'tools' / 'test_splits.py',
+        REPO / 'tools' / 'splits.py',
         config,
         probe_set.checkpoint,
         '--splits',
@@ -174,7 +174,7 @@ def test_wrong_lists_are_named(config, probe_set, tmp_path):
         main([str(config), 'x.pth', '--splits', '7', '--work-dir', str(tmp_path)])
     with pytest.raises(ValueError, match='trains nothing: leave --train out'):
         main([str(config), 'x.pth', '--splits', '0', '--train', '--work-dir', str(tmp_path)])
-    done = run('python', REPO / 'tools' / 'test_splits.py', probe_set.config, 'x.pth', cwd=tmp_path)
+    done = run('python', REPO / 'tools' / 'splits.py', probe_set.config, 'x.pth', cwd=tmp_path)
     assert done.returncode == 1 and last_line(done.stdout).startswith('error: no list of the')
 
 
@@ -259,7 +259,7 @@ def test_training_on_every_split(config, probe_set, tmp_path):
     )
     done = run(
         'python',
-        REPO / 'tools' / 'test_splits.py',
+        REPO / 'tools' / 'splits.py',
         'scratch_fgkvmem_demo',
         'scratch',
         '--train',

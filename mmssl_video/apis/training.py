@@ -15,6 +15,7 @@ from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks import EncoderWeightsHook
 from ..results.work_dir import check_work_dir
 from ..settings.checks import check_config, check_lists
+from ..settings.kinds import kind_of
 from ..settings.pretrained import (
     set_num_blocks,
     set_num_classes,
@@ -47,7 +48,7 @@ def train(
     check_lists(cfg)
     if cfg.get('load_from') and cfg.get('encoder_from') == 'checkpoint':
         use_checkpoint_encoder(cfg, read_checkpoint(cfg.load_from), cfg.load_from, options)
-    if 'classification' in cfg:
+    if kind_of(cfg).has_classes:
         set_num_blocks(cfg)
         set_num_classes(cfg)
     check_config(cfg)

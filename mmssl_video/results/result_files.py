@@ -1,7 +1,7 @@
 """Files that carry an evaluation to a later one: class scores, and features for retrieval.
 
-Two streams are fused from them (:mod:`mmssl_video.evaluation.two_streams`), and a figure can be looked into video by video.
-Both are ``.npz`` without pickled objects.
+Two streams are fused from them (:mod:`mmssl_video.evaluation.two_streams`), and a figure can be
+looked into video by video. Both are ``.npz`` without pickled objects.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from ..apis.views import (
     pipeline_of,
 )
 from ..checkpoints import CheckpointError, checkpoint_hash, config_from_checkpoint
+from .kinds import kind_of
 
 #: What makes an encoder, in the config of a recognizer, and what its preprocessor must share.
 _ENCODER = ('backbone', 'neck', 'predictor', 'feature_map')
@@ -48,7 +49,7 @@ def check_pretrained(cfg: Config) -> None:
         )
     if source == 'random':
         cfg.load_from = None
-    if source and ('classification' in cfg or 'unintentional' in cfg):
+    if source and kind_of(cfg).is_trained:
         is_file = os.path.isfile(source)
         cfg.pretrained = dict(
             checkpoint=str(source), hash=checkpoint_hash(source) if is_file else None

@@ -19,6 +19,7 @@ from ..checkpoints import (
     state_dict_of,
 )
 from ..engine.hooks.encoder_weights import loaded_parts
+from .kinds import kind_of
 from .pretrained import check_pretrained
 
 
@@ -34,7 +35,7 @@ def choose_start(cfg, resume):
         check_pretrained(cfg)
     elif found is not None:
         cfg.load_from = found
-        if 'classification' in cfg:
+        if kind_of(cfg).is_trained:
             contents = read_checkpoint(found)
             if (contents.get('meta') or {}).get('cfg'):
                 cfg.pretrained = config_from_checkpoint(contents, found).get('pretrained')

@@ -20,6 +20,7 @@ from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks import PredictionStepsHook
 from ..engine.hooks.sample_seed import video_list_datasets
 from ..settings.checks import check_blocks
+from ..settings.kinds import check_taken, kind_of
 from ..settings.pretrained import check_test_labels, set_num_blocks, set_num_classes
 from ..version import __version__
 from .classification import class_scores, classification_records
@@ -29,6 +30,8 @@ from .views import dataset_of, describe_views
 
 # Settings of a model that say how it is tested, not what was trained.
 _OF_THE_TEST = ('max_views', 'data_preprocessor.normalize_test')
+# Records of a network that was trained for a task, by the part of its config that says so.
+_RECORDS = dict(classification=classification_records, unintentional=unintentional_records)
 
 
 def run_loop(
@@ -67,19 +70,14 @@ def run_loop(
         ValueError: The config has no loop to run, or the checkpoint is of another model.
         FileNotFoundError: No such checkpoint.
     """
-    kind = next((kind for kind in ('test', 'val') if cfg.get(f'{kind}_dataloader')), None)
-    if kind is None or cfg.get('model') is None:
+    kind = kind_of(cfg)
+    part = next((part for part in ('test', 'val') if cfg.get(f'{part}_dataloader')), None)
+    if part is None or cfg.get('model') is None:
         raise ValueError(
             f'the config {cfg.filename or ""} has neither an evaluation part nor a '
             'model with a test_dataloader or val_dataloader: there is nothing to test'
         )
-    classifies = 'classification' in cfg
-    judged = classifies or 'unintentional' in cfg
-    if dump and not judged:
-        raise ValueError(
-            f'--dump is for class scores and retrieval features, and a test with '
-            f'{cfg.filename or "this config"} has neither'
-        )
+    check_taken(cfg, ['--dump'] * bool(dump))
     contents = None if checkpoint == 'random' else load_checkpoint_file(checkpoint)
     trained, meta = None, (contents or {}).get('meta') or {}
     if meta.get('cfg'):
@@ -87,13 +85,13 @@ def run_loop(
         held = (trained.get('model') or {}).get('type')
         if held == cfg.model.type:
             _use_trained_model(cfg, trained, meta, checkpoint, options or {})
-        elif judged:
+        elif kind.is_trained:
             raise ValueError(
                 f'{checkpoint} holds a {held}, not the trained {cfg.model.type} that this config '
                 'tests: test it with the config that trained it, or train with tools/train.py '
                 f'{Path(cfg.filename or "CONFIG").name} --pretrained {checkpoint}'
             )
-    if classifies:
+    if kind.has_classes:
         if 'num_blocks' in (trained or {}) and 'num_blocks' not in (options or {}):
             cfg.num_blocks = trained.num_blocks
         set_num_blocks(cfg)
@@ -102,7 +100,7 @@ def run_loop(
         check_test_labels(cfg)
     baselines = baselines and (cfg.get('classification') or {}).get('baselines', True)
     whole = copy.deepcopy(cfg)
-    _only_test(cfg, kind)
+    _only_test(cfg, part)
     check_blocks(cfg)
     cfg.setdefault('randomness', ConfigDict()).seed = seed
     cfg.load_from, cfg.resume = None, False
@@ -125,11 +123,17 @@ def run_loop(
         checkpoint=None if contents is None else str(checkpoint),
         seed=seed,
     )
-    if judged:
+    if kind.is_trained:
         [metric] = [each for each in runner.test_loop.evaluator.metrics if hasattr(each, 'output')]
-        told = dict(trained=trained, meta=meta, unreadable=_unreadable(loader.dataset), **subject)
-        make = classification_records if classifies else unintentional_records
-        records = make(whole, metric, baselines=baselines, **told)
+        records = _RECORDS[kind.key](
+            whole,
+            metric,
+            baselines=baselines,
+            trained=trained,
+            meta=meta,
+            unreadable=_unreadable(loader.dataset),
+            **subject,
+        )
         if dump and is_main_process():
             class_scores(metric, records[-1]).save(dump)
         return records
@@ -145,7 +149,7 @@ def run_loop(
         )
     return [
         dict(
-            protocol=f'loop/{kind}',
+            protocol=f'loop/{part}',
             version=1,
             options={},
             dataset=str(dataset.get('ann_file', '')),
@@ -214,18 +218,18 @@ def _set_stage(model, trained, meta, checkpoint):
         )
 
 
-def _only_test(cfg, kind):
-    """Leave a Runner nothing but a test loop, with the data of ``kind`` (``'test'`` or ``'val'``).
+def _only_test(cfg, part):
+    """Leave a Runner nothing but a test loop, with the data of ``part`` (``'test'`` or ``'val'``).
 
     A validation loop proper would let the hooks of training act on it: save the best checkpoint,
     lower the learning rate.
     """
-    if not cfg.get(f'{kind}_evaluator'):
+    if not cfg.get(f'{part}_evaluator'):
         raise ValueError(
-            f'the config {cfg.filename or ""} has a {kind}_dataloader and no '
-            f'{kind}_evaluator: there is nothing to measure'
+            f'the config {cfg.filename or ""} has a {part}_dataloader and no '
+            f'{part}_evaluator: there is nothing to measure'
         )
-    cfg.test_dataloader, cfg.test_evaluator = cfg[f'{kind}_dataloader'], cfg[f'{kind}_evaluator']
+    cfg.test_dataloader, cfg.test_evaluator = cfg[f'{part}_dataloader'], cfg[f'{part}_evaluator']
     cfg.test_cfg = cfg.get('test_cfg') or dict(type='TestLoop')
     for name in (
         'train_dataloader',

@@ -2,6 +2,7 @@
 
 import mmssl_video  # noqa: F401  (its work-rounds must run before the first mmaction import)
 
+from ..results.summary import summarize
 from ..settings.load import load_config
 from .clip_similarity import analyse_similarity
 from .encoder import Encoder, build_encoder, calibrate_batchnorm
@@ -31,6 +32,7 @@ __all__ = [
     'run_loop',
     'run_quickstart',
     'run_surprise',
+    'summarize',
     'test',
     'train',
     'train_splits',

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..atomic_files import write_atomic
-from ..results.run_figure import draw_bars
-from ..results.summary import choose, format_csv, format_tables, make_tables, read_files
+from ..results.summary import summarize
 from ..results.work_dir import check_work_dir
 from . import arguments
 
@@ -51,24 +50,25 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise ValueError(f'{option} {path} is a directory: name a file in it')
         if path:
             check_work_dir(Path(path).parent, 'the folder', option)
-    records = choose(read_files(args.files), args.protocol, args.metric)
-    tables = make_tables(records, args.over_checkpoints)
-    text = (
-        format_csv(records) if args.format == 'csv' else format_tables(tables, args.format) + '\n'
+    summary = summarize(
+        args.files,
+        form=args.format,
+        protocols=args.protocol,
+        metrics=args.metric,
+        over_checkpoints=args.over_checkpoints,
+        figure=args.figure,
     )
-    if args.figure:
-        draw_bars(args.figure, {table.title: table.records for table in tables})
     if args.out:
-        write_atomic(text.encode(), Path(args.out))
-        print(f'{len(records)} records are in {args.out}')
+        write_atomic(summary.text.encode(), Path(args.out))
+        print(f'{summary.num_records} records are in {args.out}')
     else:
-        print(text, end='')
-    if args.figure:
-        left_out = [
-            table.title for table in tables if table.records[0].get('unit', 'percent') != 'percent'
-        ]
-        if args.out or args.format != 'csv':  # rows of a program that reads them stay alone
-            print(
-                f'\nthe figure is {args.figure}'
-                + (f'; not in %, so not drawn: {"; ".join(left_out)}' if left_out else '')
+        print(summary.text, end='')
+    if args.figure and (args.out or args.format != 'csv'):  # a program that reads rows wants rows
+        print(
+            f'\nthe figure is {args.figure}'
+            + (
+                f'; not in %, so not drawn: {"; ".join(summary.not_drawn)}'
+                if summary.not_drawn
+                else ''
             )
+        )

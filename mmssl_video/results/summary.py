@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .records import read_results
+from .run_figure import draw_bars
 from .table import columns_of, rows_of
 
 #: Options of a record that tell what was judged, or where it came from, and not how.
@@ -363,3 +364,55 @@ def read_files(files: Sequence[str | Path]) -> list[dict]:
             if record not in records:  # files may be copies, or parts, of each other
                 records.append(record)
     return records
+
+
+@dataclass
+class Summary:
+    """What :func:`summarize` found.
+
+    Args:
+        text: The tables.
+        num_records: Records in them.
+        not_drawn: Titles of tables that the figure leaves out: their figures are no percentages.
+    """
+
+    text: str
+    num_records: int
+    not_drawn: list[str]
+
+
+def summarize(
+    files: Sequence[str | Path],
+    *,
+    form: str = 'markdown',
+    protocols: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    over_checkpoints: bool = False,
+    figure: str | Path | None = None,
+) -> Summary:
+    """Compare checkpoints: tables of the records in results files.
+
+    Args:
+        files: Results files of ours.
+        form: ``'markdown'``, ``'text'``, or ``'csv'`` with every single figure in a row.
+        protocols: These only; ``retrieval/*`` stands for all that begin so.
+        metrics: These only, such as ``top1``.
+        over_checkpoints: Average checkpoints of one name: networks trained with several seeds.
+        figure: PNG to draw the bars of every table in.
+
+    Returns:
+        The tables, one for each data set, split and views.
+
+    Raises:
+        FileNotFoundError: A file is not there.
+        ValueError: A file holds no results, or nothing is of these protocols and metrics.
+    """
+    records = choose(read_files(files), protocols, metrics)
+    tables = make_tables(records, over_checkpoints)
+    if figure is not None:
+        draw_bars(figure, {table.title: table.records for table in tables})
+    return Summary(
+        format_csv(records) if form == 'csv' else format_tables(tables, form) + '\n',
+        len(records),
+        [t.title for t in tables if t.records[0].get('unit', 'percent') != 'percent'],
+    )

@@ -6,6 +6,7 @@ import copy
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmaction.registry import DATASETS, MODELS
@@ -266,7 +267,7 @@ def set_num_classes(cfg: Config) -> None:
             augment['num_classes'] = found
 
 
-def labels_of(config):
+def labels_of(config: dict[str, Any]) -> tuple[np.ndarray, str, int | None]:
     """Labels of a list, how messages name it, and the number of classes that it declares."""
     init_default_scope('mmaction')
     config = dict(config, pipeline=[])

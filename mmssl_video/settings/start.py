@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 
@@ -23,8 +24,18 @@ from .kinds import kind_of
 from .pretrained import check_pretrained
 
 
-def choose_start(cfg, resume):
-    """Settle what the run begins with: ``cfg.load_from`` and ``cfg.resume``."""
+def choose_start(cfg: Config, resume: str | None) -> None:
+    """Settle what the run begins with: ``cfg.load_from`` and ``cfg.resume``.
+
+    Args:
+        cfg: Changed in place.
+        resume: None; ``'auto'`` for the last checkpoint in the work dir, if there is one; or the
+            path of a checkpoint.
+
+    Raises:
+        ValueError: The config needs a pre-trained encoder and names none.
+        FileNotFoundError: A checkpoint is not there.
+    """
     found, given = None, cfg.get('load_from') not in (None, '', 'required')
     if resume is not None or (cfg.get('resume') and not given):
         found = resume if resume not in (None, 'auto') else last_checkpoint(cfg.work_dir)
@@ -41,7 +52,8 @@ def choose_start(cfg, resume):
                 cfg.pretrained = config_from_checkpoint(contents, found).get('pretrained')
 
 
-def read_checkpoint(path):
+def read_checkpoint(path: str | Path) -> dict:
+    """Contents of a checkpoint in a file or at a web address."""
     # mmengine reads an address again, from the copy that this leaves in torch's hub folder
     is_web = str(path).startswith(('http://', 'https://'))
     return load_from_http(path) if is_web else load_checkpoint_file(path)

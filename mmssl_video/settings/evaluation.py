@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from torch.utils.data import Dataset
 
 from ..evaluation import get_protocol
 from ..evaluation.array_checks import check_labels
 from ..evaluation.registry import Protocol
-from ..settings.names import find_config
+from .names import find_config
 
 ROLES = ('gallery', 'query')
 

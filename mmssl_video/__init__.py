@@ -28,12 +28,12 @@ def _is_command() -> bool:
     """Whether this process is ``mmssl`` or ``python -m mmssl_video``, which register themselves."""
     if multiprocessing.parent_process() is not None:  # a worker, which works at once
         return False
-    if Path(getattr(sys, 'argv', [''])[0]).stem == 'mmssl':
-        return True
-    words = getattr(
-        sys, 'orig_argv', []
-    )  # Python 3.10; while -m looks for its package argv[0] is -m
-    return sys.argv[:1] == ['-m'] and 'mmssl_video' in words[words.index('-m') + 1 :][:1]
+    called = (getattr(sys, 'argv', None) or [''])[0]
+    words = getattr(sys, 'orig_argv', ())  # since Python 3.10
+    # While -m looks for its package argv[0] is -m.
+    return Path(called).stem == 'mmssl' or (
+        called == '-m' and ('-m', 'mmssl_video') in zip(words, words[1:])
+    )
 
 
 if not _is_command():

@@ -46,6 +46,19 @@ def test_help_lists_every_command_without_importing_torch():
     assert max(map(len, done.stdout.splitlines())) <= 100
 
 
+@pytest.mark.skipif(sys.version_info < (3, 10), reason='before, a process does not know that of -m')
+def test_python_dash_m_imports_no_more_than_it_needs(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-X', 'importtime', '-m', 'mmssl_video', '--help'],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith('usage: mmssl COMMAND')
+    assert 'mmssl_video.commands' in done.stderr and 'torch' not in done.stderr
+
+
 def test_every_file_of_the_room_is_a_command():
     files = {path.stem for path in (REPO / 'mmssl_video' / 'commands').glob('*.py')}
     assert files - {'__init__', 'errors', 'arguments'} == {

@@ -7,14 +7,10 @@ from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 
 from mmssl_video.apis import classification
-from mmssl_video.apis.classification import (
-    check_pretrained,
-    set_num_blocks,
-    use_checkpoint_encoder,
-)
-from mmssl_video.apis.cli import ConfigOptions
-from mmssl_video.apis.train import check_config
-from mmssl_video.config_files import config_dir
+from mmssl_video.commands.arguments import ConfigOptions
+from mmssl_video.settings.checks import check_config
+from mmssl_video.settings.names import config_dir
+from mmssl_video.settings.pretrained import check_pretrained, set_num_blocks, use_checkpoint_encoder
 
 PROTOCOLS = dict(
     finetune='finetune',

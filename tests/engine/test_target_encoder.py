@@ -13,8 +13,8 @@ from mmengine.config import Config
 
 from helpers.tiny_run import assert_same_weights, make_config, scalars
 from helpers.tool_stages import run_stages
-from mmssl_video.apis.train import check_config
-from mmssl_video.config_files import config_dir
+from mmssl_video.settings.checks import check_config
+from mmssl_video.settings.names import config_dir
 
 # One training run in float64 with batch norm frozen: WORKER FOLDER NAME RANK WORLD PARTS, where
 # PARTS is into how many accumulated pieces each process cuts its share of 8 pairs.

@@ -1,140 +1,109 @@
-"""Keeps a temporal memory bank: its videos, its updates, its place in checkpoints."""
+"""The one hook of all methods: what follows an optimizer step, and their place in checkpoints."""
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner.base_loop import BaseLoop
 
+from mmssl_video.models.recognizers.self_supervised import SelfSupervisedRecognizer, TrainingRun
+
 from .sample_seed import video_list_datasets
 
-KEY = 'temporal_memory_bank'  # in a checkpoint
 
+@HOOKS.register_module(name=['MethodHook', 'MomentumUpdateHook', 'MemoryBankHook'])
+class MethodHook(Hook):
+    """Calls a :class:`SelfSupervisedRecognizer` where a run concerns it; other models are left alone.
 
-def fingerprint_of(dataset) -> str:
-    """SHA-256 of the names of a list's videos, in their order; labels and folders do not count."""
-    digest = hashlib.sha256()
-    for index in range(len(dataset)):
-        digest.update(dataset.get_data_info(index)['name'].encode() + b'\n')
-    return digest.hexdigest()
+    - before training: ``before_training(run)``, and on resume ``load_state(checkpoint, folder)``;
+    - after each optimizer step: ``after_step(progress)``. Iterations that only accumulate gradients
+      call nothing, and the progress is that of the first one that went into the step: accumulated
+      parts of a batch act like the batch;
+    - with each checkpoint: ``save_state(folder, iteration)``;
+    - after training: ``after_training(folder)``.
 
-
-@HOOKS.register_module()
-class MemoryBankHook(Hook):
-    """Gives ``model.bank`` its videos, updates it after each optimizer step, saves and resumes it.
-
-    Under gradient accumulation the clips of all accumulated batches update the bank at the step. A
-    bank in a buffer is saved in the checkpoint, a mapped one in ``temporal_memory_bank_<i>.bin``
-    beside it (i: iterations done), which goes when the last checkpoint that names it goes.
-
-    Does nothing for a model whose ``bank`` is None.
-
-    Raises:
-        TypeError: Before training, for a model that has no bank.
-        ValueError: The training set is not one list of videos; or, on resume, it is another list
-            than that of the saved bank, or the checkpoint has no bank.
+    ``MomentumUpdateHook`` and ``MemoryBankHook``, the hooks of configs that were written before
+    there was one for all methods, are other names of it. Of several in a run, the first acts.
     """
 
     priority = 'ABOVE_NORMAL'  # before the checkpoint is written
 
-    @staticmethod
-    def _model(runner):
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model
+    def __init__(self) -> None:
+        self._resumed: tuple[dict, Path] | None = None
 
-    @classmethod
-    def _bank(cls, runner):
-        """The bank of a model in training; None if it has none."""
-        if not isinstance(runner._train_loop, BaseLoop):
+    def _method(self, runner) -> SelfSupervisedRecognizer | None:
+        """The method in training, None if there is none or another hook sees to it."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        is_training = isinstance(runner._train_loop, BaseLoop)
+        if not is_training or not isinstance(model, SelfSupervisedRecognizer):
             return None
-        return getattr(cls._model(runner), 'bank', None)
+        first = next(hook for hook in runner.hooks if isinstance(hook, MethodHook))
+        return model if first is self else None
 
-    def before_run(self, runner) -> None:
-        if not isinstance(runner._train_loop, BaseLoop):
+    @staticmethod
+    def _progress(runner, iteration: int) -> float:
+        # mmengine's wrapper has no public name for it
+        counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        return iteration // counts * counts / runner.max_iters
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        if runner._resume:
+            folder = Path(runner._load_from).parent if runner._load_from else Path(runner.work_dir)
+            self._resumed = checkpoint, folder
+
+    def before_train(self, runner) -> None:
+        resumed, self._resumed = self._resumed, None
+        method = self._method(runner)
+        if method is None:
             return
-        model = self._model(runner)
-        if not hasattr(model, 'update_bank'):
-            raise TypeError(
-                f'MemoryBankHook cannot be used with {type(model).__name__}: it has no memory bank'
+        method.before_training(
+            TrainingRun(
+                iteration=runner.iter,
+                progress=self._progress(runner, max(runner.iter - 1, 0)),
+                seed=runner.seed,
+                work_dir=Path(runner.work_dir),
+                video_names=lambda: video_names(runner.train_loop.dataloader.dataset),
             )
-        if model.bank is None:
-            return
-        datasets = video_list_datasets(runner.train_loop.dataloader.dataset)
-        if len(datasets) != 1:
-            raise ValueError(
-                f'a temporal memory bank needs one VideoListDataset to train on, not '
-                f'{len(datasets)}: join the lists into one'
-            )
-        model.bank.set_videos(
-            len(datasets[0]),
-            fingerprint_of(datasets[0]),
-            runner.seed,
-            runner.work_dir,
-            next(model.parameters()).device,
         )
-
-    def after_load_checkpoint(self, runner, checkpoint) -> None:
-        bank = self._bank(runner)
-        if bank is None or not runner._resume:
-            return
-        if KEY not in checkpoint:
-            raise ValueError(
-                'the checkpoint to resume from has no temporal memory bank: start '
-                'anew from its weights (load_from without resume)'
-            )
-        folder = Path(runner._load_from).parent if runner._load_from else runner.work_dir
-        bank.restore(checkpoint[KEY], folder)
+        if resumed is not None:
+            method.load_state(*resumed)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        if runner.optim_wrapper.should_update() and self._bank(runner) is not None:
-            self._model(runner).update_bank()
+        if runner.optim_wrapper.should_update():
+            method = self._method(runner)
+            if method is not None:
+                method.after_step(self._progress(runner, runner.iter))
 
-    def before_save_checkpoint(self, runner, checkpoint) -> None:
-        bank = self._bank(runner)
-        if bank is not None:
-            folder = self._folder(runner)
-            self._remove_outdated(runner, folder)
-            checkpoint[KEY] = bank.state(folder / f'{KEY}_{checkpoint["meta"]["iter"]}.bin')
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        method = self._method(runner)
+        if method is not None:
+            checkpoint.update(method.save_state(self._folder(runner), checkpoint['meta']['iter']))
 
     def after_train(self, runner) -> None:
-        bank = self._bank(runner)
-        if bank is None:
-            return
-        if is_main_process():
-            self._remove_outdated(runner, self._folder(runner))
-        if bank.file is not None:
-            bank.file.unlink(missing_ok=True)  # what is mapped of it stays until the process ends
+        method = self._method(runner)
+        if method is not None:
+            method.after_training(self._folder(runner))
 
     @staticmethod
     def _folder(runner) -> Path:
         """Where the checkpoints lie."""
-        return Path(
-            next((hook.out_dir for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
-            or runner.work_dir
-        )
+        folders = (hook.out_dir for hook in runner.hooks if isinstance(hook, CheckpointHook))
+        return Path(next(folders, None) or runner.work_dir)
 
-    @staticmethod
-    def _remove_outdated(runner, folder: Path) -> None:
-        """Remove banks that no checkpoint in the folder names."""
-        banks = sorted(folder.glob(f'{KEY}_*.bin'))
-        if not banks:
-            return
-        named = set()
-        for path in folder.glob('*.pth'):
-            try:
-                saved = torch.load(str(path), 'cpu', mmap=True, weights_only=True)
-            except Exception as error:  # a damaged file raises almost any kind of error
-                runner.logger.warning(
-                    f'{path} cannot be read ({str(error).splitlines()[0]}), so '
-                    f'no {KEY}_*.bin beside it is removed.'
-                )
-                return
-            named.add((saved.get(KEY) or {}).get('file'))
-        for path in banks:
-            if path.name not in named:
-                path.unlink()
+
+def video_names(dataset) -> list[str]:
+    """Names of the videos that a dataset trains on, by index.
+
+    Raises:
+        ValueError: They are not one :class:`VideoListDataset`.
+    """
+    lists = video_list_datasets(dataset)
+    if len(lists) != 1:
+        raise ValueError(
+            f'a temporal memory bank needs one VideoListDataset to train on, not '
+            f'{len(lists)}: join the lists into one'
+        )
+    return [lists[0].get_data_info(index)['name'] for index in range(len(lists[0]))]

@@ -16,7 +16,7 @@ from .sample_seed import video_list_datasets
 
 @HOOKS.register_module(name=['MethodHook', 'MomentumUpdateHook', 'MemoryBankHook'])
 class MethodHook(Hook):
-    """Calls a :class:`SelfSupervisedRecognizer` where a run concerns it; other models are left alone.
+    """Calls a :class:`SelfSupervisedRecognizer` where a run concerns it, and no other model.
 
     - before training: ``before_training(run)``, and on resume ``load_state(checkpoint, folder)``;
     - after each optimizer step: ``after_step(progress)``. Iterations that only accumulate gradients

@@ -37,9 +37,8 @@ class DensePredictiveCoding(MomentumTarget, ContextEncoder, SelfSupervisedRecogn
         feature_map: Keep maps; False contrasts one pooled vector a block ("remove Map").
         direction_reduction: ``'mean'`` of the two directions' losses as in the paper (section
             3.3) or their ``'sum'`` as in the released code.
-        target: What is predicted: features of the ``'online'`` encoder, with gradient (the papers');
-            the same ``'detached'``; or of a ``'momentum'`` encoder. A loss without negatives
-            collapses with the first.
+        target: What is predicted: features of the ``'online'`` encoder (the papers'), of the same
+            ``'detached'``, or of a ``'momentum'`` encoder. Without negatives the first collapses.
         base_momentum: lambda of the momentum encoder at the start, from where it rises to 1.
         data_preprocessor: Config of the data preprocessor.
 

@@ -416,7 +416,8 @@ def check_widths(pairs: Sequence[tuple[str, int, int | None]]) -> None:
     for name, given, needed in pairs:
         if needed is not None and given != needed:
             raise ValueError(
-                f'{name} is {given} but what it goes with has {needed} channels: set {name}={needed}'
+                f'{name} is {given} but what it goes with has {needed} channels: '
+                f'set {name}={needed}'
             )
 
 

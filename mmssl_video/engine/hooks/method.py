@@ -103,7 +103,7 @@ def video_names(dataset) -> list[str]:
     lists = video_list_datasets(dataset)
     if len(lists) != 1:
         raise ValueError(
-            f'a temporal memory bank needs one VideoListDataset to train on, not '
+            f'a memory of the training videos needs one VideoListDataset to train on, not '
             f'{len(lists)}: join the lists into one'
         )
     return [lists[0].get_data_info(index)['name'] for index in range(len(lists[0]))]

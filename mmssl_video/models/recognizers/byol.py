@@ -28,8 +28,8 @@ class BYOL(MomentumTarget, SelfSupervisedRecognizer):
         projector: Config of g, such as :class:`ProjectionMLP`.
         predictor: Config of any :class:`Predictor`.
         concepts: Config of :class:`ConceptDictionaries`; None for BYOL and KVMemPred.
-        losses: ``prediction`` of projections ``[B, D]``; with concepts also ``reconstruction`` and
-            ``alignment`` (Eq. 9).
+        losses: ``prediction`` of projections ``[B, D]``; with ``concepts`` also ``reconstruction``
+            and ``alignment`` (Eq. 9).
         base_momentum: lambda at the start, from where it rises to 1 (section 4.1).
         view_reduction: ``'sum'`` of the two queries' losses as released, or their ``'mean'``.
         data_preprocessor: Config of the data preprocessor.
@@ -58,8 +58,8 @@ class BYOL(MomentumTarget, SelfSupervisedRecognizer):
         view_reduction: str = 'sum',
         data_preprocessor: dict | None = None,
     ):
-        missing = dict.fromkeys(('reconstruction', 'alignment'), 'model.concepts')
-        super().__init__(backbone, losses, data_preprocessor, None if concepts else missing)
+        without = ('reconstruction', 'alignment') if concepts is None else ()
+        super().__init__(backbone, losses, data_preprocessor, without)
         if view_reduction not in ('sum', 'mean'):
             raise ValueError(
                 f"model.view_reduction must be 'sum' or 'mean', not {view_reduction!r}"
@@ -109,14 +109,7 @@ class BYOL(MomentumTarget, SelfSupervisedRecognizer):
         return (backbone or self.backbone)(clips).mean((2, 3, 4))
 
     def extract_feat(self, inputs: torch.Tensor, **kwargs) -> torch.Tensor:
-        """The representation that is judged: y, averaged over the N clips of a sample.
-
-        Args:
-            inputs: ``[B, N, C, T, H, W]``, normalised.
-
-        Returns:
-            ``[B, d]``.
-        """
+        """What is judged, ``[B, d]``: y of clips ``[B, N, C, T, H, W]``, averaged over N."""
         return self.encode(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2]).mean(1)
 
     def compute(self, inputs, data_samples=None):

@@ -5,19 +5,20 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
-from mmengine.dist import get_world_size
 from torch import nn
 
 from ..feature_std import feature_std
 from ..target_encoder import MomentumTarget, check_momentum, target_copy
-from .context_encoder import ContextEncoder, predict_steps
+from .block_prediction import BlockPrediction
+from .context_encoder import ContextEncoder
 from .older_settings import upgrade_dense_predictive_coding
-from .prediction_schedule import prediction_stages, steps_at
-from .self_supervised import MemoryView, SampleNeeds, SelfSupervisedRecognizer, check_widths
+from .self_supervised import SampleNeeds, SelfSupervisedRecognizer, check_widths
 
 
 @MODELS.register_module()
-class DensePredictiveCoding(MomentumTarget, ContextEncoder, SelfSupervisedRecognizer):
+class DensePredictiveCoding(
+    BlockPrediction, MomentumTarget, ContextEncoder, SelfSupervisedRecognizer
+):
     """Predicts the feature maps of a video's last blocks from its first ones.
 
     DPC sections 3.1-3.2 and MemDPC sections 3.1-3.3. The context of the observed blocks gives the
@@ -86,7 +87,7 @@ class DensePredictiveCoding(MomentumTarget, ContextEncoder, SelfSupervisedRecogn
             self.predictor = MODELS.build(predictor)
         else:
             self.predictor = nn.ModuleList(MODELS.build(predictor) for _ in range(pred_steps))
-        phi = self._predictor_of(0)
+        phi = self.predictor_of(0)
         check_widths(
             [
                 ('predictor.in_channels', phi.in_channels, self.neck.hidden_channels),
@@ -97,27 +98,6 @@ class DensePredictiveCoding(MomentumTarget, ContextEncoder, SelfSupervisedRecogn
         self.base_momentum = self.momentum = check_momentum(base_momentum)
         if target == 'momentum':
             self.target_backbone = target_copy(self.backbone)
-
-    def set_pred_steps(self, pred_steps: int) -> None:
-        """Change the number of predicted blocks; a curriculum does so between epochs.
-
-        Raises:
-            ValueError: When no block would be left to observe, or there is no predictor for a step.
-        """
-        if not isinstance(pred_steps, int) or not 1 <= pred_steps < self.num_blocks:
-            raise ValueError(
-                f'model.pred_steps={pred_steps!r} must be at least 1 and below '
-                f'model.num_blocks={self.num_blocks}, so that a block is observed'
-            )
-        if pred_steps > self.max_pred_steps:
-            raise ValueError(
-                f'parallel prediction was built for {self.max_pred_steps} steps and '
-                f'cannot predict {pred_steps}: set model.pred_steps={pred_steps}'
-            )
-        self.pred_steps = pred_steps
-
-    def _predictor_of(self, step: int) -> nn.Module:
-        return self.predictor if self.prediction == 'sequential' else self.predictor[step]
 
     def predict_future(self, observed: torch.Tensor, backward: bool = False) -> torch.Tensor:
         """Predict the next blocks, Eq. (3) and (4) of DPC; the pseudo-code of MemDPC.
@@ -130,16 +110,16 @@ class DensePredictiveCoding(MomentumTarget, ContextEncoder, SelfSupervisedRecogn
         Returns:
             Predicted features ``[B, P, D, h, w]``.
         """
-        return self._roll_out(observed, backward)[0]
+        return self.roll_out(observed, backward)[0]
 
-    def _roll_out(self, observed, backward=False):
+    def roll_out(self, observed, backward=False):
         """Predictions ``[B, P, D, h, w]`` and the contexts ``[B, P, C, h, w]`` they are made of."""
         outputs, state = self.neck(F.relu(observed), backward=backward)
         context = outputs[:, -1]
         contexts, predictions = [], []
         for step in range(self.pred_steps):
             contexts.append(context)
-            predictions.append(self._predictor_of(step)(context))
+            predictions.append(self.predictor_of(step)(context))
             if self.prediction == 'sequential' and step + 1 < self.pred_steps:
                 outputs, state = self.neck(F.relu(predictions[-1])[:, None], state, backward)
                 context = outputs[:, -1]
@@ -176,7 +156,7 @@ class DensePredictiveCoding(MomentumTarget, ContextEncoder, SelfSupervisedRecogn
             stats['momentum'] = losses[0].new_tensor(self.momentum)
         for step in range(1 if self.prediction == 'sequential' else self.pred_steps):
             suffix = '' if self.prediction == 'sequential' else f'_{step + 1}'
-            figures = self._predictor_of(step).statistics()
+            figures = self.predictor_of(step).statistics()
             stats.update({name + suffix: value for name, value in figures.items()})
         both = torch.stack(losses)
         return dict(
@@ -204,48 +184,3 @@ class DensePredictiveCoding(MomentumTarget, ContextEncoder, SelfSupervisedRecogn
     @classmethod
     def upgrade(cls, model) -> dict:
         return upgrade_dense_predictive_coding(model)
-
-    @classmethod
-    def settings_at(cls, trained, epoch: int) -> dict:
-        """The ``pred_steps`` of an epoch, where :class:`PredictionStepsHook` changes them."""
-        for hook in trained.get('custom_hooks') or []:
-            if str(hook.get('type')).split('.')[-1] == 'PredictionStepsHook':
-                return dict(pred_steps=steps_at(prediction_stages(hook.get('schedule')), epoch))
-        return {}
-
-    def predict_steps(self, inputs):
-        # of parallel predictors (DPC's "remove Seq.") the first one predicts the next block
-        return predict_steps(self, self._predictor_of(0), inputs)
-
-    @torch.no_grad()
-    def reference_levels(self, clip: torch.Tensor, batch_size: int) -> dict[str, float]:
-        """Top-1 that guessing and two shortcuts reach, where the loss contrasts.
-
-        Candidates are all places of all predicted blocks of all clips of a batch. Who recognises
-        the clip alone is right once in (steps x places); who knows clip and place but not the time,
-        once in steps.
-        """
-        if not self.losses['prediction'].contrasts:
-            return {}
-        training, device = self.training, next(self.parameters()).device
-        places = self.eval().encode(torch.zeros(1, *clip.shape, device=device))[0, 0, 0].numel()
-        self.train(training)
-        clips = batch_size * (get_world_size() if self.losses['prediction'].gather else 1)
-        return {
-            'chance': 1 / (clips * self.pred_steps * places),
-            'knows only the clip': 1 / (self.pred_steps * places),
-            'knows clip and place, not time': 1 / self.pred_steps,
-        }
-
-    def memory_view(self) -> MemoryView:
-        """Slots are averaged over all predicted steps and places, the features over all blocks."""
-        if self.prediction == 'parallel' or self.predictor.slots is None:
-            return super().memory_view()
-
-        def parts(inputs):
-            features = self.encode(inputs)
-            contexts = self._roll_out(features[:, : -self.pred_steps])[1].movedim(2, -1)
-            slots = self.predictor.addresses(contexts).flatten(1, -2).mean(1)
-            return dict(slots=slots, target=features.mean((1, 3, 4)))
-
-        return MemoryView(self.predictor.slots, parts)

@@ -88,7 +88,7 @@ class SelfSupervisedRecognizer(BaseRecognizer):
         losses: Changes of :attr:`LOSSES` by slot: another type, or other settings of the same. A
             term of weight 0, or None, is not computed.
         data_preprocessor: Config of the data preprocessor; mmaction2's as it is by default.
-        missing: See :meth:`build_losses`.
+        without: Slots that the method at hand lacks the parts for; they stay empty.
         kwargs: Other parts that mmaction2's recognizers have, such as ``neck``.
 
     Raises:
@@ -103,13 +103,13 @@ class SelfSupervisedRecognizer(BaseRecognizer):
         backbone: dict,
         losses: dict | None = None,
         data_preprocessor: dict | nn.Module | None = None,
-        missing: Mapping[str, str] | None = None,
+        without: Sequence[str] = (),
         **kwargs: Any,
     ):
         super().__init__(
             backbone, data_preprocessor=build_preprocessor(data_preprocessor), **kwargs
         )
-        self.losses = self.build_losses(losses, missing)
+        self.losses = self.build_losses(losses, without)
 
     # ------------------------------------------------------------------ mathematics
 
@@ -169,18 +169,16 @@ class SelfSupervisedRecognizer(BaseRecognizer):
     # ------------------------------------------------------------------ losses
 
     @classmethod
-    def build_losses(cls, losses: Mapping | None, missing: Mapping | None = None) -> nn.ModuleDict:
+    def build_losses(cls, losses: Mapping | None, without: Sequence[str] = ()) -> nn.ModuleDict:
         """The losses that are computed, by slot.
 
         Args:
-            losses: See the class.
-            missing: Slots of :attr:`LOSSES` that cannot be computed, and the setting they lack:
-                an error only where ``losses`` asks for them.
+            losses, without: See the class.
 
         Raises:
             ValueError: See the class.
         """
-        losses, missing, built = dict(losses or {}), dict(missing or {}), nn.ModuleDict()
+        losses, built = dict(losses or {}), nn.ModuleDict()
         unknown = sorted(set(losses) - set(cls.LOSSES))
         if unknown:
             raise ValueError(
@@ -189,13 +187,8 @@ class SelfSupervisedRecognizer(BaseRecognizer):
             )
         for slot, default in cls.LOSSES.items():
             given = losses.get(slot, {})
-            if given is None or given.get('weight') == 0 or (slot in missing and not given):
+            if slot in without or given is None or given.get('weight') == 0:
                 continue
-            if slot in missing:
-                raise ValueError(
-                    f'model.losses.{slot} needs {missing[slot]}: give its config, or set '
-                    f'model.losses.{slot}=None'
-                )
             same = given.get('type', default['type']) == default['type']
             built[slot] = MODELS.build({**(default if same else {}), **given})
         if cls.LOSSES and not built:

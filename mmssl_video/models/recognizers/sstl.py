@@ -97,16 +97,10 @@ class SSTL(SelfSupervisedRecognizer):
         return upgrade_sstl(model)
 
     def extract_feat(self, inputs: torch.Tensor, **kwargs) -> torch.Tensor:
-        """The representation that is judged, averaged over the N clips of a sample.
+        """What is judged, ``[B, D]``: pooled maps of clips ``[B, N, C, T, H, W]``, averaged over N.
 
-        It is the pooled map, which passes to classifiers; the "last fully-connected layer" of the
-        paper is the level ``projection`` of the evaluation.
-
-        Args:
-            inputs: ``[B, N, C, T, H, W]``, normalised.
-
-        Returns:
-            ``[B, D]``.
+        They pass to classifiers; the "last fully-connected layer" that the retrieval of section 4.4
+        takes is the feature level ``projection``.
         """
         rows = self.backbone(inputs.flatten(0, 1)).mean((2, 3, 4))
         return rows.unflatten(0, inputs.shape[:2]).mean(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from mmaction.registry import MODELS
 
+from .precision import at_least_float32
 from .weighted import WeightedLoss, refuse_shapes
 
 
@@ -36,5 +37,6 @@ class PlaybackRateLoss(WeightedLoss):
         """
         refuse_shapes('PlaybackRateLoss', '[B]', predicted, target, (1,))
         with torch.autocast(predicted.device.type, enabled=False):
-            error = predicted.to(target.dtype) - target
+            rate = at_least_float32(target)
+            error = predicted.to(rate.dtype) - rate
             return error.square().mean() / 2, {'rate/error': error.detach().abs().mean()}

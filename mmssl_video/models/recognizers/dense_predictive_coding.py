@@ -152,6 +152,8 @@ class DensePredictiveCoding(
                 for direction in directions:
                     del stats[f'{direction}/{name}']
         stats['feature_std'] = feature_std(features.movedim(2, -1))
+        if len(features) > 1:  # without negatives, features may tell places apart but no clips
+            stats['clip_std'] = feature_std(features.mean((1, 3, 4)))
         if self.target == 'momentum':
             stats['momentum'] = losses[0].new_tensor(self.momentum)
         for step in range(1 if self.prediction == 'sequential' else self.pred_steps):

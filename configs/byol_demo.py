@@ -3,7 +3,7 @@ _base_ = [
     '_base_/models/byol_r3d18.py',
     '_base_/datasets/two_views_demo.py',
     '_base_/schedules/lars_cosine.py',
-    '_base_/target_runtime.py',
+    '_base_/default_runtime.py',
 ]
 model = dict(
     backbone=dict(base_channels=16, stem_pool=True),

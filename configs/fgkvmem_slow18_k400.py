@@ -3,7 +3,7 @@ _base_ = [
     '_base_/models/fgkvmem_r3d18.py',
     '_base_/datasets/two_views_k400_224.py',
     '_base_/schedules/lars_cosine.py',
-    '_base_/target_runtime.py',
+    '_base_/default_runtime.py',
 ]
 model = dict(backbone=dict(kind='slow', last_stage='standard'))
 train_dataloader = dict(batch_size=32)

@@ -3,5 +3,5 @@ _base_ = [
     '_base_/models/kvmem_r3d18.py',
     '_base_/datasets/two_views_ucf101.py',
     '_base_/schedules/lars_cosine.py',
-    '_base_/target_runtime.py',
+    '_base_/default_runtime.py',
 ]

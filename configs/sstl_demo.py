@@ -4,14 +4,14 @@ _base_ = [
     '_base_/models/sstl_r3d18.py',
     '_base_/datasets/temporal_views_demo.py',
     '_base_/schedules/sgd_cosine.py',
-    '_base_/memory_runtime.py',
+    '_base_/default_runtime.py',
 ]
 model = dict(
     backbone=dict(base_channels=16),
     projector=dict(in_channels=128, hidden_channels=128, out_channels=128),
     bank=dict(dim=128),
     rate_head=dict(in_features=128 * 1 * 2 * 2, hidden_channels=128),
-    num_negatives=128,
+    losses=dict(clip=dict(num_negatives=128)),
 )
 train_cfg = dict(max_epochs=30)
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=3e-3, weight_decay=1e-6))

@@ -2,7 +2,7 @@
 _base_ = 'sstl_demo.py'
 
 _off = ('PlaybackRateDistortion', 'TemporalRandomDropout')
-model = dict(rate_weight=0)
+model = dict(losses=dict(rate=None))
 train_dataloader = dict(
     dataset=dict(
         pipeline=[

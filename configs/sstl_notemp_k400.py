@@ -3,7 +3,7 @@
 _base_ = 'sstl_k400.py'
 
 _off = ('PlaybackRateDistortion', 'TemporalRandomDropout')
-model = dict(rate_weight=0)
+model = dict(losses=dict(rate=None))
 train_dataloader = dict(
     dataset=dict(
         pipeline=[

@@ -4,6 +4,6 @@ _base_ = [
     '_base_/models/sstl_r3d18.py',
     '_base_/datasets/temporal_views_ucf101.py',
     '_base_/schedules/sgd_cosine.py',
-    '_base_/memory_runtime.py',
+    '_base_/default_runtime.py',
 ]
 auto_scale_lr = dict(enable=True)

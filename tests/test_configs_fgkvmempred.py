@@ -50,8 +50,9 @@ def test_they_are_whole(name):
     build(cfg)
     is_byol = cfg.model.type == 'BYOL'
     hooks = [hook['type'] for hook in cfg.custom_hooks]
-    assert ('MomentumUpdateHook' in hooks) == is_byol
-    assert {'SampleSeedHook', 'TrainingHealthHook'} < set(hooks), 'those of default_runtime.py stay'
+    assert {'MethodHook', 'SampleSeedHook', 'TrainingHealthHook'} < set(hooks), (
+        'those of default_runtime.py stay'
+    )
     if is_byol:
         window = next(step for step in view_pipeline(cfg, 10) if step.type == 'SampleWindow')
         assert window.num_frames == (8 if 'slow' in name or 'demo' in name else 16)
@@ -107,10 +108,11 @@ def test_section_4_1(name, rate, batch, epochs):
     assert cfg.model.backbone.norm_cfg.type == 'SyncBN'
     if 'fgkvmem' in name:
         assert (cfg.model.predictor.scale, cfg.model.predictor.num_slots) == (64, 4096)
-        concepts = build(cfg).concepts
-        assert concepts.recon_weights == (0.01, 0.01) and concepts.align_weight == 0.01
-        assert concepts.online_temperature == concepts.target_temperature == 0.05
-        assert (concepts.recon_loss, len(concepts.centre)) == ('l2', 4096)
+        model = build(cfg)
+        recon, align = model.losses['reconstruction'], model.losses['alignment']
+        assert recon.weight == 0.01 and recon.shares == (1.0, 1.0) and align.weight == 0.01
+        assert align.online_temperature == align.target_temperature == 0.05
+        assert (recon.distance, len(model.concepts.centre)) == ('l2', 4096)
 
 
 @pytest.mark.parametrize(
@@ -119,9 +121,17 @@ def test_section_4_1(name, rate, batch, epochs):
         ('model__predictor__num_slots', 512, lambda m: len(m.predictor.keys)),
         ('model__predictor__scale', 16.0, lambda m: m.predictor.scale),
         ('model__concepts__num_concepts', 1024, lambda m: len(m.concepts.centre)),
-        ('model__concepts__online_temperature', 0.1, lambda m: m.concepts.target_temperature),
-        ('model__concepts__recon_weight', 0.05, lambda m: m.concepts.recon_weights[1]),
-        ('model__concepts__align_weight', 0.002, lambda m: m.concepts.align_weight),
+        (
+            'model__losses__alignment__online_temperature',
+            0.1,
+            lambda m: m.losses['alignment'].target_temperature,
+        ),
+        (
+            'model__losses__reconstruction__weight',
+            0.05,
+            lambda m: m.losses['reconstruction'].weight,
+        ),
+        ('model__losses__alignment__weight', 0.002, lambda m: m.losses['alignment'].weight),
     ],
 )
 def test_one_key_for_each_row_of_figure_3_and_tables_5_and_6(key, value, get):
@@ -133,7 +143,7 @@ def test_released_settings():
     assert cfg.optim_wrapper.optimizer.nesterov and cfg.optim_wrapper.optimizer.weight_decay == 1e-6
     assert cfg.param_scheduler[0].warmup == 35
     model = build(cfg)
-    assert (model.loss_scale, model.predictor.scale) == (2.0, 16.0)
+    assert (model.losses['prediction'].weight, model.predictor.scale) == (2.0, 16.0)
     assert cfg.model.backbone.norm_cfg.type == 'BN'
     clip = next(step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'PerClip')
     assert [step.type for step in clip.transforms][-3:] == [

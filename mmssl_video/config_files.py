@@ -42,6 +42,10 @@ def find_config(name: str | Path) -> Path:
         for path in (shipped, shipped.with_suffix('.py')):
             if path.is_file():
                 return path
+        if len(inside.parts) == 1:  # a name alone: in any folder but _base_
+            for path in config_dir().rglob(f'{inside.stem}.py'):
+                if inside.suffix in ('', '.py') and '_base_' not in path.parts:
+                    return path
     raise FileNotFoundError(
         f'config {str(name)!r} does not exist: looked for it from {Path.cwd()}'
         + ('' if given.is_absolute() else f' and in {config_dir()}')

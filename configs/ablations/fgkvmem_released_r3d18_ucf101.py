@@ -1,6 +1,6 @@
 # fgkvmem_r3d18_ucf101.py with all that the released code does otherwise than the paper; clips are
 # sampled as if every video had 30 frames a second (SampleTimedWindow in SampleWindow's place).
-_base_ = 'fgkvmem_r3d18_ucf101.py'
+_base_ = '../fgkvmem_r3d18_ucf101.py'
 
 model = dict(
     backbone=dict(last_stage='released', norm_cfg=dict(type='BN')),
@@ -10,32 +10,37 @@ model = dict(
     ),
     loss_scale=2.0,
 )
-_colour = [
-    dict(
-        type='VideoColorJitter',
-        brightness=0.6,
-        contrast=0.6,
-        saturation=0.6,
-        hue=0.15,
-        p=0.8,
-        consistent='clip',
-    ),
-    dict(type='VideoRandomGray', p=0.2, consistent='clip'),
-    dict(type='VideoGaussianBlur', sigma=(0.1, 2.0), p=0.5, consistent='clip'),
-]
 train_dataloader = dict(
     dataset=dict(
-        pipeline=[
-            dict(type='SampleTimedWindow', num_frames=16, stride=4, num_windows=2)
-            if step['type'] == 'SampleWindow'
-            else dict(step, transforms=[*step['transforms'], *_colour])
-            if step['type'] == 'PerClip'
-            else step
-            for step in _base_.train_dataloader.dataset.pipeline
-        ]
+        pipeline=dict(
+            sample=dict(
+                _delete_=True, type='SampleTimedWindow', num_frames=16, stride=4, num_windows=2
+            ),
+            views=dict(
+                transforms=dict(
+                    jitter=dict(
+                        _delete_=True,
+                        type='VideoColorJitter',
+                        brightness=0.6,
+                        contrast=0.6,
+                        saturation=0.6,
+                        hue=0.15,
+                        p=0.8,
+                        consistent='clip',
+                    ),
+                    grey=dict(_delete_=True, type='VideoRandomGray', p=0.2, consistent='clip'),
+                    blur=dict(
+                        _delete_=True,
+                        type='VideoGaussianBlur',
+                        sigma=(0.1, 2.0),
+                        p=0.5,
+                        consistent='clip',
+                    ),
+                )
+            ),
+        )
     )
 )
-del _colour
 optim_wrapper = dict(optimizer=dict(nesterov=True, weight_decay=1e-6))
 param_scheduler = [
     dict(type='WarmupCosineLR', warmup=35, start_lr=1e-3, convert_to_iter_based=True)

@@ -1,10 +1,13 @@
 # FGKVMemPred for the demo videos: narrow, at 64 x 64, minutes on two CPU cores.
 _base_ = [
-    '_base_/models/fgkvmem_r3d18.py',
-    '_base_/datasets/two_views_demo.py',
-    '_base_/schedules/lars_cosine.py',
-    '_base_/target_runtime.py',
+    '../_base_/models/fgkvmem_r3d18.py',
+    '../_base_/views/two_views_64.py',
+    '../data/demo.py',
+    '../_base_/schedules/lars_cosine.py',
+    '../_base_/target_runtime.py',
 ]
+train_dataloader = dict(dataset=_base_.data.train)
+val_dataloader = dict(dataset=_base_.data.test)
 model = dict(
     backbone=dict(base_channels=16, stem_pool=True),
     projector=dict(in_channels=128, hidden_channels=512, out_channels=128),

@@ -2,13 +2,13 @@
 # videos: 8 of 8 + 6 frames.
 _base_ = 'fgkvmem_demo.py'
 
-_augmented = [
-    dict(type='PlaybackRateDistortion', max_rate=1.25, max_dropped=3),
-    dict(type='TemporalRandomDropout', num_dropped=2),
-    dict(type='TemporalRandomCrop', num_frames=8),
-]
-_open, _sample, *_rest = _base_.train_dataloader.dataset.pipeline
 train_dataloader = dict(
-    dataset=dict(pipeline=[_open, dict(_sample, num_frames=14), *_augmented, *_rest])
+    dataset=dict(
+        pipeline=dict(
+            sample=dict(num_frames=14),
+            rate=dict(_delete_=True, type='PlaybackRateDistortion', max_rate=1.25, max_dropped=3),
+            dropout=dict(_delete_=True, type='TemporalRandomDropout', num_dropped=2),
+            time_crop=dict(_delete_=True, type='TemporalRandomCrop', num_frames=8),
+        )
+    )
 )
-del _augmented, _open, _sample, _rest

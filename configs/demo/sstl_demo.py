@@ -1,11 +1,13 @@
 # SSTL for the demo videos: narrow, 8 frames at 64 x 64, minutes on two CPU cores. Adam, since in a
 # few hundred steps of 16 clips SGD hardly moves the weights.
 _base_ = [
-    '_base_/models/sstl_r3d18.py',
-    '_base_/datasets/temporal_views_demo.py',
-    '_base_/schedules/sgd_cosine.py',
-    '_base_/memory_runtime.py',
+    '../_base_/models/sstl_r3d18.py',
+    '../_base_/views/temporal_views_64.py',
+    '../data/demo.py',
+    '../_base_/schedules/sgd_cosine.py',
+    '../_base_/memory_runtime.py',
 ]
+train_dataloader = dict(dataset=_base_.data.train)
 model = dict(
     backbone=dict(base_channels=16),
     projector=dict(in_channels=128, hidden_channels=128, out_channels=128),

@@ -1,7 +1,7 @@
-# Every protocol that takes any views, on UT-Interaction, features extracted once; three windows a
-# clip. Fold 0 of 5; all of them:
-#   python tools/test_splits.py configs/all_ut_interaction_folds.py CKPT --splits 0 1 2 3 4
-_base_ = ['_base_/datasets/probe_ut_interaction_folds.py', '_base_/default_runtime.py']
+# Every protocol that takes any views, features extracted once; three windows a video. For small sets,
+# whose penalties are chosen by cross-validation. On all folds of UT-Interaction:
+#   python tools/test_splits.py all --data ut_interaction_folds CKPT --splits 0 1 2 3 4
+_base_ = ['../_base_/protocols/cached.py', '../_base_/default_runtime.py']
 evaluation = dict(
     views=dict(mode='uniform', num_windows=3),
     protocol=[

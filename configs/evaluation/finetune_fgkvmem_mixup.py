@@ -1,6 +1,6 @@
 # FGKVMemPred's fine-tuning as released, not as in the paper: every batch is mixed up (0.8) or cut
 # and mixed (1.0), labels are smoothed by 0.1, 32 clips, 5 epochs of warm-up, colour jitter, grey.
-_base_ = 'finetune_fgkvmem_ucf101.py'
+_base_ = 'finetune_fgkvmem.py'
 
 model = dict(
     cls_head=dict(label_smooth_eps=0.1),
@@ -14,22 +14,23 @@ model = dict(
         )
     ),
 )
-_colour = [
-    dict(
-        type='VideoColorJitter',
-        brightness=0.4,
-        contrast=0.4,
-        saturation=0.4,
-        hue=0.1,
-        consistent='clip',
-    ),
-    dict(type='VideoRandomGray', p=0.2, consistent='clip'),
-]
 train_dataloader = dict(
     batch_size=32,
-    dataset=dict(pipeline=[*_base_.train_pipeline[:-2], *_colour, *_base_.train_pipeline[-2:]]),
+    dataset=dict(
+        pipeline=dict(
+            jitter=dict(
+                _delete_=True,
+                type='VideoColorJitter',
+                brightness=0.4,
+                contrast=0.4,
+                saturation=0.4,
+                hue=0.1,
+                consistent='clip',
+            ),
+            grey=dict(_delete_=True, type='VideoRandomGray', p=0.2, consistent='clip'),
+        )
+    ),
 )
-del _colour
 param_scheduler = [
     dict(
         type='LinearLR',

@@ -1,5 +1,5 @@
-# k nearest neighbours on UCF101: plain majority vote, and DINO's weighted vote.
-_base_ = ['_base_/datasets/probe_ucf101.py', '_base_/default_runtime.py']
+# k nearest neighbours on cached features: plain majority vote, and DINO's weighted vote.
+_base_ = ['../_base_/protocols/cached.py', '../_base_/default_runtime.py']
 evaluation = dict(
     protocol=[
         dict(type='knn/cosine', k=20),

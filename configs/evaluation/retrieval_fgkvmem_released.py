@@ -1,6 +1,6 @@
-# Retrieval on UCF101 as FGKVMemPred's released code: the mean of 30 views asks, not normalised
-# before averaging; one centre clip a video answers. (Its crops are random; these are not.)
-_base_ = ['_base_/datasets/probe_ucf101.py', '_base_/default_runtime.py']
+# Retrieval as FGKVMemPred's released code: the mean of 30 views asks, not normalised before
+# averaging; one centre clip a video answers. (Its crops are random; these are not.)
+_base_ = ['../_base_/protocols/cached.py', '../_base_/default_runtime.py']
 evaluation = dict(
     views=dict(crop_share=0.875),
     gallery=dict(views=dict(mode='center')),

@@ -1,5 +1,5 @@
-# DPC's network trained from scratch on UCF101, with all else of finetune_dpc_ucf101.py.
-_base_ = 'finetune_dpc_ucf101.py'
+# DPC's network trained from scratch, with all else of finetune_dpc.py.
+_base_ = 'finetune_dpc.py'
 
 classification = dict(protocol='scratch')
 load_from = None

@@ -1,5 +1,5 @@
-# FGKVMemPred's network trained from scratch on UCF101.
-_base_ = 'finetune_fgkvmem_ucf101.py'
+# FGKVMemPred's network trained from scratch, with all else of finetune_fgkvmem.py.
+_base_ = 'finetune_fgkvmem.py'
 
 classification = dict(protocol='scratch')
 load_from = None

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -30,6 +31,7 @@ from ..checkpoints import (
 from ..config_files import find_config
 from ..engine.hooks import EncoderWeightsHook
 from ..engine.hooks.encoder_weights import loaded_parts
+from ..settings.data import settle_data
 from . import cli
 from .classification import (
     check_pretrained,
@@ -115,14 +117,21 @@ def main(argv: list[str] | None = None) -> None:
     train(cfg, resume=args.resume, launcher=args.launcher, options=args.cfg_options)
 
 
-def load_config(name: str | Path, options: dict | None = None) -> Config:
-    """Read a config and change some of its settings.
+def load_config(
+    name: str | Path,
+    options: dict | None = None,
+    data: str | Path | Mapping | None = None,
+    flow: bool = False,
+) -> Config:
+    """Read a config, combine it with a data set and change some of its settings.
 
     Args:
         name: Path, or name of a shipped config (:func:`mmssl_video.find_config`).
         options: ``{'a.b.c': value}``; numbers reach into lists, as in
             ``'train_dataloader.dataset.pipeline.1.stride'``. (``train_pipeline`` is a name in the
             base configs only: the data loaders hold copies of it.)
+        data: Data set, in the place of the config's own (:func:`~mmssl_video.settings.data.load_data`).
+        flow: Whether to read its optical flow.
 
     Returns:
         The config, with ``work_dir`` set to ``work_dirs/<name>`` where it names none.
@@ -139,6 +148,7 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
             f'{path}, or a config it inherits from, is no Python: {error.msg} in line '
             f'{error.lineno}'
         ) from None
+    settle_data(cfg, data, flow, options)
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(options)

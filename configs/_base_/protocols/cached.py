@@ -1,26 +1,11 @@
-# Probes on UCF101: the training list is the gallery, the test list asks the queries. Split 1;
-# tools/test_splits.py averages over all three. There is no pipeline here: an encoder sees the
-# frames, blocks and size it was trained on, by default in windows that slide over each video with
-# half overlap.
-_data = dict(type='VideoListDataset', test_mode=True, classes='data/ucf101/classes.txt')
-_loader = dict(batch_size=8, num_workers=8)
-evaluation = dict(
-    dataset='UCF101',
-    gallery=dict(
-        _loader,
-        dataset=dict(
-            _data,
-            ann_file='data/ucf101/train_split1.txt',
-            data_prefix=dict(video='data/ucf101/videos'),
-        ),
-    ),
-    query=dict(
-        _loader,
-        dataset=dict(
-            _data,
-            ann_file='data/ucf101/test_split1.txt',
-            data_prefix=dict(video='data/ucf101/videos'),
-        ),
-    ),
-)
-del _data, _loader
+# Probes on cached features: the training list of a data set is the gallery, its test list asks the
+# queries. There is no pipeline here: an encoder sees the frames, blocks and size it was trained on,
+# by default in windows that slide over each video with half overlap.
+_loader = dict(batch_size=8, num_workers=8, dataset=dict(type='VideoListDataset', test_mode=True))
+evaluation = dict(gallery=_loader, query=_loader)
+del _loader
+
+# Small sets, read by two processes.
+_small = dict(evaluation=dict(gallery=dict(num_workers=2), query=dict(num_workers=2)))
+per_data = dict(demo=_small, ut_interaction=_small, ut_interaction_folds=_small)
+del _small

@@ -1,13 +1,7 @@
-# TV-L1 flow of the demo videos (tools/data/extract_flow.py), with the pipeline of
-# ucf101_flow_128.py at 64 x 64.
-_base_ = 'demo_64.py'
+# As blocks_64.py for TV-L1 flow (tools/data/extract_flow.py): flips that negate u, and no colour
+# augmentation, which has no meaning on displacements.
+_base_ = 'blocks_64.py'
 
-train_pipeline = [
-    dict(step, type='VideoFlip') if step['type'] == 'Flip' else step
-    for step in _base_.train_pipeline
-    if step['type'] not in ('VideoRandomGray', 'VideoColorJitter')
-]
-_flow = dict(modality='Flow', suffix='.flow.mp4', data_prefix=dict(video='data/demo/flow'))
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline, **_flow))
-val_dataloader = dict(dataset=_flow)
-del _flow
+train_dataloader = dict(
+    dataset=dict(pipeline=dict(flip=dict(type='VideoFlip'), grey=None, jitter=None))
+)

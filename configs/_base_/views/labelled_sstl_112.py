@@ -2,30 +2,31 @@
 # (and flips, as section 3.1 has them). Tested on 5 clips at equal distances, centre crop.
 _base_ = 'labelled_fgkvmem_112.py'
 
-train_pipeline = [
-    dict(step, stride=1)
-    if step['type'] == 'SampleWindow'
-    else dict(type='Resize', scale=(-1, 112))
-    if step['type'] == 'RandomRescale'
-    else step
-    for step in _base_.train_pipeline
-]
-test_pipeline = [
-    dict(step, stride=1, num_windows=5)
-    if step['type'] == 'SampleWindow'
-    else dict(step, scale=(-1, 112))
-    if step['type'] == 'Resize'
-    else dict(step, crop_size=112, crops='center')
-    if step['type'] == 'MultiCrop'
-    else step
-    for step in _base_.test_pipeline
-]
-val_pipeline = [
-    dict(type='SampleWindow', num_frames=16, stride=1, mode='center', short='loop')
-    if step['type'] == 'SampleWindow'
-    else step
-    for step in test_pipeline
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+_resize = dict(scale=(-1, 112))
+_crop = dict(crop_size=112, crops='center')
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=dict(
+            sample=dict(stride=1), resize=dict(_delete_=True, type='Resize', scale=(-1, 112))
+        )
+    )
+)
+val_dataloader = dict(
+    dataset=dict(pipeline=dict(sample=dict(stride=1), resize=_resize, crop=_crop))
+)
+test_dataloader = dict(
+    dataset=dict(pipeline=dict(sample=dict(stride=1, num_windows=5), resize=_resize, crop=_crop))
+)
+_small = dict(resize=dict(scale=(-1, 64)), crop=dict(crop_size=64))
+per_data = dict(
+    demo=dict(
+        train_dataloader=dict(
+            dataset=dict(
+                pipeline=dict(resize=dict(_delete_=True, scale=(-1, 64)), crop=dict(size=64))
+            )
+        ),
+        val_dataloader=dict(dataset=dict(pipeline=_small)),
+        test_dataloader=dict(dataset=dict(pipeline=_small)),
+    )
+)
+del _resize, _crop, _small

@@ -42,6 +42,7 @@ from PIL import Image, ImageEnhance
 from torch.utils.data import DataLoader
 
 from mmssl_video.apis.train import last_checkpoint
+from mmssl_video.apis.views import pipeline_of
 from mmssl_video.datasets import scan_video_folder
 from mmssl_video.datasets.demo_videos import make_demo_videos
 from mmssl_video.models.losses import DenseInfoNCELoss
@@ -176,10 +177,10 @@ def augment(args: argparse.Namespace) -> Iterator[Result]:
 def pipeline(args: argparse.Namespace) -> Iterator[Result]:
     """Clips per second of a config's training pipeline, on one worker, and of decoding alone."""
     config = Config.fromfile(args.config)
-    steps = [dict(step) for step in config.train_pipeline]
+    steps = [dict(step) for step in pipeline_of(config.train_dataloader)]
     names = [step['type'] for step in steps]
     if 'DecodeFrames' not in names:
-        raise ValueError(f'{args.config} has no train_pipeline with DecodeFrames.')
+        raise ValueError(f'{args.config} has no train_dataloader with DecodeFrames.')
     with tempfile.TemporaryDirectory() as folder:
         videos = Path(args.videos or Path(folder, 'videos'))
         if args.videos is None:
@@ -335,9 +336,9 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
         print('\n[probe] left out: it needs an encoder for demo videos, --checkpoint', flush=True)
         return
     checkpoint = str(Path(args.checkpoint).resolve(strict=True))
-    # linear_demo.py trains a grid of SGD heads as well.
+    # linear.py trains a grid of SGD heads as well.
     cached_only = 'evaluation.protocol=[dict(type="linear/cached",folds=5,validations=5)]'
-    tools, online = Path(__file__).resolve().parent, 'linear_online_memdpc_demo.py'
+    tools, online = Path(__file__).resolve().parent, 'linear_online_memdpc'
     with tempfile.TemporaryDirectory() as folder:
         make_demo_videos(Path(folder, 'data/demo'), per_class=24, test_share=1 / 3, size=(72, 96))
 
@@ -351,10 +352,21 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
             )
 
         def train_and_test():
-            tool('train.py', online, '--pretrained', checkpoint, '--work-dir', 'online')
+            tool(
+                'train.py',
+                online,
+                '--data',
+                'demo',
+                '--pretrained',
+                checkpoint,
+                '--work-dir',
+                'online',
+            )
             tool(
                 'test.py',
                 online,
+                '--data',
+                'demo',
                 last_checkpoint(Path(folder, 'online')),
                 '--no-baselines',
                 '--out',
@@ -365,7 +377,9 @@ def probe(args: argparse.Namespace) -> Iterator[Result]:
         for name, function in {
             'linear/cached': lambda: tool(
                 'test.py',
-                'linear_demo.py',
+                'linear',
+                '--data',
+                'demo',
                 checkpoint,
                 '--no-baselines',
                 '--out',
@@ -427,7 +441,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--config',
         default=str(root / 'configs/memdpc_ucf101.py'),
-        help='config whose train_pipeline is measured (memdpc_ucf101)',
+        help='config whose training pipeline is measured (memdpc_ucf101)',
     )
     parser.add_argument(
         '--videos',

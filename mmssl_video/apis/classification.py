@@ -20,6 +20,7 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
 from ..checkpoints import CheckpointError, checkpoint_hash, config_from_checkpoint
+from ..datasets.pipelines import keys_of
 from ..evaluation import ProtocolOutput, get_protocol
 from ..evaluation.baselines import baselines_for, majority_top1
 from ..evaluation.report import closeness_warnings, make_record
@@ -99,7 +100,7 @@ def use_checkpoint_encoder(
                 f'{source} holds a {model.get("type")} without a {part}, which {cfg.model.type} '
                 'needs: '
                 + (
-                    'take a config for clip encoders, such as finetune_fgkvmem_ucf101.py'
+                    'take a config for clip encoders, such as finetune_fgkvmem'
                     if part == 'neck'
                     else 'it is no checkpoint of a video encoder'
                 )
@@ -159,8 +160,8 @@ def _compare_frames(trained, cfg, source):
             size=('scale', 'crop_size', 'size'),
         )[name]
         keys += [
-            f'{key}.pipeline.{i}.{field}'
-            for i, step in enumerate(pipeline)
+            f'{key}.pipeline.{place}.{field}'
+            for place, step in zip(keys_of(inside['pipeline']), pipeline)
             for field in fields
             if field in step and name in frames_of([step])
         ]

@@ -102,6 +102,18 @@ class ConfigOptions(DictAction):
         setattr(namespace, self.dest, options)
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Options that combine a config with a data set, see :mod:`mmssl_video.settings.data`."""
+    parser.add_argument(
+        '--data',
+        metavar='NAME|CONFIG|DIR',
+        help='data set: ucf101, hmdb51, k400, demo, … (configs/data), a config of your own, or a '
+        'folder that tools/data/prepare.py wrote; a protocol (configs/evaluation) needs one, any '
+        "other config's own is replaced",
+    )
+    parser.add_argument('--flow', action='store_true', help='read the optical flow of the data set')
+
+
 def parse_launched(
     parser: argparse.ArgumentParser, argv: list[str] | None = None
 ) -> argparse.Namespace:

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from mmssl_video.datasets import BadVideoError, scan_video_folder
+from mmssl_video.datasets.pipelines import steps_of
 from mmssl_video.datasets.video_folder import VIDEO_SUFFIXES
 from mmssl_video.evaluation.registry import FEATURES
 from mmssl_video.progress import Progress
@@ -335,7 +336,7 @@ def build_dataset(config: dict) -> Dataset:
             dict(step, meta_keys=(*step.get('meta_keys', ('img_shape',)), *FILE_INFO))
             if step['type'] == 'PackActionInputs'
             else step
-            for step in config['pipeline']
+            for step in steps_of(config['pipeline'])
         ],
     )
     config.pop('on_error', None)

@@ -26,6 +26,7 @@ from mmssl_video.evaluation.report import (
 )
 from mmssl_video.evaluation.result_files import ClassScores, RetrievalFeatures
 
+from ..settings.data import settle_data
 from .encoder import Encoder, build_encoder, calibrate_batchnorm, random_twins
 from .features import FeatureSet, Guarded, build_dataset, extract_needs
 from .union import UnionDataset
@@ -392,14 +393,16 @@ def _inputs(items):
 
 def _settings(cfg):
     """The ``evaluation`` part of a config, checked and with ``protocol`` as a list."""
-    cfg = Config.fromfile(find_config(cfg)) if isinstance(cfg, (str, Path)) else cfg
+    if isinstance(cfg, (str, Path)):
+        cfg = Config.fromfile(find_config(cfg))
+        settle_data(cfg)
     settings = dict(cfg.get('evaluation') or {})
     missing = {'dataset', 'gallery', 'query', 'protocol'} - set(settings)
     if missing:
         raise ValueError(
             f'the config lacks evaluation.{", evaluation.".join(sorted(missing))}: an '
             'evaluation names its dataset, gallery, query and protocol, see '
-            'configs/retrieval_demo.py'
+            'configs/evaluation/retrieval.py'
         )
     unknown = set(settings) - _KEYS
     if unknown:

@@ -50,6 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='encoder to evaluate; with --train, to begin with; the '
         'word random for an untrained one, scratch (with --train) for none',
     )
+    cli.add_data(parser)
     parser.add_argument(
         '--splits',
         nargs='+',
@@ -99,7 +100,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Evaluate as the command line says: prints the figures, appends them to a JSON file."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.data, args.flow)
     cfg.work_dir = args.work_dir or cfg.work_dir
     cfgs = {split: with_split(cfg, split) for split in dict.fromkeys(args.splits)}
     check_work_dir(cfg.work_dir)

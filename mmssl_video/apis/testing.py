@@ -77,6 +77,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='set the BatchNorm statistics of the encoder on so many batches of '
         'gallery clips first',
     )
+    cli.add_data(parser)
     parser.add_argument(
         '--work-dir', help='where logs and results go (default: work_dirs/<name of the config>)'
     )
@@ -116,7 +117,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Test as the command line says: prints the results, appends them to a JSON file."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.data, args.flow)
     cfg.work_dir = args.work_dir or cfg.work_dir
     check_work_dir(cfg.work_dir)
     out = args.out or str(Path(cfg.work_dir) / 'results.json')

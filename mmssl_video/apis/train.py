@@ -57,6 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
     )
     parser.add_argument('config', help='path of a config, or the name of a shipped one')
+    cli.add_data(parser)
     parser.add_argument(
         '--work-dir', help='where logs and checkpoints go (default: work_dirs/<name of the config>)'
     )
@@ -100,7 +101,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.data, args.flow)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     if args.pretrained:
@@ -127,10 +128,9 @@ def load_config(
 
     Args:
         name: Path, or name of a shipped config (:func:`mmssl_video.find_config`).
-        options: ``{'a.b.c': value}``; numbers reach into lists, as in
-            ``'train_dataloader.dataset.pipeline.1.stride'``. (``train_pipeline`` is a name in the
-            base configs only: the data loaders hold copies of it.)
-        data: Data set, in the place of the config's own (:func:`~mmssl_video.settings.data.load_data`).
+        options: ``{'a.b.c': value}``, as ``'train_dataloader.dataset.pipeline.sample.stride'``;
+            numbers reach into lists.
+        data: Data set, in the place of the config's own (:func:`.settings.data.load_data`).
         flow: Whether to read its optical flow.
 
     Returns:

@@ -54,7 +54,7 @@ def num_views_of(pipeline: Sequence[dict]) -> int | None:
         count = theirs.get('num_clips', 1)
     else:  # images: together they are one view of a 2D network
         return None if theirs is None else 1
-    for step in pipeline:
+    for step in steps_of(pipeline):
         if _kind(step) == 'MultiCrop':
             crops = dict(center=1, three=3, five=5)[step.get('crops', 'center')]
             count = count and count * crops * (2 if step.get('flip') else 1)
@@ -213,7 +213,7 @@ def describe_views(pipeline: Sequence[dict]) -> str:
     if split is not None:
         parts.append(f'{split["num_blocks"]} blocks')
     side = None
-    for step in pipeline:
+    for step in steps_of(pipeline):
         if _kind(step) == 'Resize':
             side = _short_side(step)
         elif _kind(step) == 'MultiCrop':
@@ -252,4 +252,4 @@ def _window(pipeline):
 
 def _step(pipeline, kind):
     kinds = (kind, dict(SampleWindow='SampleFailureWindow').get(kind))  # its subclass
-    return next((step for step in pipeline if _kind(step) in kinds), None)
+    return next((step for step in steps_of(pipeline) if _kind(step) in kinds), None)

@@ -195,6 +195,9 @@ def settle_data(
             f'{cfg.filename or "the config"} has lists of its own, of which the flow is not known: '
             'add --data'
         )
+    for part in ('classification', 'unintentional', 'surprise'):
+        if part in cfg:  # lists of the config's own, without a name
+            cfg[part].setdefault('dataset', str(_datasets(cfg)[-1].get('ann_file')))
 
 
 _EARLY = ('data', 'flow', 'subset')

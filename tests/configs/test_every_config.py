@@ -1,166 +1,239 @@
-"""Every shipped config: it loads, its parts exist, its model builds and its pipeline fits."""
+"""What holds for every shipped config: form, names of steps, tables, and that it builds."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
-from mmaction.registry import DATASETS, MODELS, TRANSFORMS
-from mmengine.config import Config
+from mmaction.registry import DATASETS, TRANSFORMS
 
-from mmssl_video.apis.train import check_config
-from mmssl_video.config_files import config_dir
+from helpers.configs import (
+    COMBINATIONS,
+    FOLDERS,
+    PRETRAININGS,
+    PROTOCOLS,
+    build,
+    load,
+    names_in,
+    read,
+    spelling,
+)
+from mmssl_video.apis.train import check_config, load_config
+from mmssl_video.apis.views import pipeline_of
+from mmssl_video.config_files import config_dir, find_config
+from mmssl_video.datasets.pipelines import flat_steps
 
-CONFIGS = sorted(config_dir().glob('*.py'))
-PRETRAINING = [path for path in CONFIGS if path.stem.split('_')[0] in ('dpc', 'memdpc')]
+CONFIGS = [path for folder in FOLDERS for path in sorted((config_dir() / folder).glob('*.py'))]
+BASES = sorted((config_dir() / '_base_').rglob('*.py'))
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# What a step of this name is, everywhere.
+STEPS = dict(
+    init={'VideoInit'},
+    sample={'SampleWindow', 'SampleTimedWindow', 'SampleFailureWindow'},
+    repeat={'RepeatClips'},
+    rate={'PlaybackRateDistortion'},
+    dropout={'TemporalRandomDropout'},
+    time_crop={'TemporalRandomCrop'},
+    decode={'DecodeFrames'},
+    views={'PerClip'},
+    crop={'RandomResizedCrop', 'RandomCrop', 'CenterCrop', 'MultiCrop'},
+    resize={'Resize', 'RandomRescale'},
+    shrink={'Resize'},
+    flip={'Flip', 'VideoFlip'},
+    grey={'VideoRandomGray'},
+    jitter={'VideoColorJitter'},
+    blur={'VideoGaussianBlur'},
+    blocks={'SplitBlocks'},
+    label={'LabelSteps'},
+    format={'FormatShape'},
+    pack={'PackActionInputs'},
+)
 
 
 def ids(path):
     return path.stem
 
 
-def test_the_configs_users_know_are_there():
-    assert {path.stem for path in PRETRAINING} >= {
-        'dpc_ucf101',
-        'dpc_k400',
-        'dpc_r34_k400',
-        'dpc_4pred4_k400',
-        'dpc_parallel_ucf101',
-        'dpc_vector_ucf101',
-        'memdpc_ucf101',
-        'memdpc_uni_ucf101',
-        'memdpc_k400',
-        'memdpc_demo',
-        'dpc_demo',
-    }
-    names = {path.stem for path in CONFIGS}
-    for data in ('demo', 'ucf101', 'hmdb51'):
-        assert {
-            f'{name}_{data}'
-            for name in (
-                'linear',
-                'nonlinear',
-                'knn',
-                'retrieval',
-                'retrieval_dpc',
-                'retrieval_sstl',
-                'retrieval_fgkvmem',
-                'retrieval_fgkvmem_released',
-                'linear_flow',
-                'retrieval_flow',
-            )
-        } <= names
-    assert 'linear_k400' in names
-    assert {
-        f'{name}_ut_interaction_folds'
-        for kind in ('', 'flow_')
-        for name in (
-            f'linear_{kind}'[:-1],
-            f'all_{kind}'[:-1],
-            *(
-                f'retrieval_{paper}_{kind}'[:-1]
-                for paper in ('dpc', 'sstl', 'fgkvmem', 'fgkvmem_released')
-            ),
-        )
-    } <= names
+def pipelines(cfg):
+    return [cfg[loader].dataset.pipeline for loader in LOADERS if cfg.get(loader)]
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        'linear_demo',
-        'linear_ucf101',
-        'linear_hmdb51',
-        'linear_k400',
-        'linear_flow_demo',
-        'linear_flow_ucf101',
-        'linear_flow_hmdb51',
-    ],
-)
-def test_linear_configs_judge_by_both_cached_probes(name):
-    protocols = Config.fromfile(config_dir() / f'{name}.py').evaluation.protocol
-    assert [protocol.type for protocol in protocols] == ['linear/cached', 'linear/cached-grid']
+# ---------------------------------------------------------------- files
+
+
+def test_names_are_unique_and_folders_small():
+    """A name alone finds its file, in whatever folder it lies."""
+    assert len({path.stem for path in CONFIGS}) == len(CONFIGS)
+    for folder in FOLDERS:
+        assert 0 < len(names_in(folder)) <= 40
+    for path in CONFIGS:
+        assert find_config(path.stem) == path
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=ids)
 def test_it_fits_on_a_screen_and_begins_with_what_it_is(path):
     lines = path.read_text().splitlines()
-    assert len(lines) <= 40
+    assert len(lines) <= 52
     assert lines[0].startswith('# ')
 
 
+@pytest.mark.parametrize('path', [*CONFIGS, *BASES], ids=ids)
+def test_configs_are_plain_settings(path):
+    """Data that a person can read: no functions, imports or loops, and no places in lists."""
+    forbidden = (
+        ast.FunctionDef,
+        ast.ClassDef,
+        ast.Import,
+        ast.ImportFrom,
+        ast.Lambda,
+        ast.ListComp,
+        ast.DictComp,
+        ast.GeneratorExp,
+        ast.For,
+        ast.If,
+        ast.IfExp,
+    )
+    text = path.read_text()
+    assert not any(isinstance(node, forbidden) for node in ast.walk(ast.parse(text)))
+    assert not re.search(r'(pipeline|transforms)\.\d', text)
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
+def test_the_table_of_a_folder_names_each_file_once(folder):
+    table = (config_dir() / folder / 'README.md').read_text()
+    rows = re.findall(r'^\| `(\w+)` \|', table, re.MULTILINE)
+    assert sorted(rows) == names_in(folder)
+
+
+def test_the_table_at_the_top_names_files_that_exist():
+    for name in re.findall(r'`([\w/]+\.py)`', (config_dir() / 'README.md').read_text()):
+        assert (config_dir() / name).is_file(), name
+
+
+def test_documents_name_configs_that_exist():
+    """And docs/methods.md every pre-training that is a row of a paper."""
+    root = config_dir().parent
+    for document in [root / 'README.md', *sorted((root / 'docs').glob('*.md'))]:
+        for name in re.findall(r'configs/([\w/]+\.py)', document.read_text()):
+            assert (config_dir() / name).is_file(), f'{document.name}: {name}'
+    methods = (root / 'docs' / 'methods.md').read_text()
+    for name in names_in('', 'ablations'):
+        assert name in methods, name
+
+
+# ---------------------------------------------------------------- contents
+
+
+def objects(value, path=''):
+    yield path, value
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(each, (dict, list)):
+            yield from objects(each, f'{path}.{key}')
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=ids)
-def test_every_transform_exists(path):
-    cfg = Config.fromfile(path)
-    loaders = [cfg.get('train_dataloader'), cfg.get('val_dataloader')]
-    loaders += [cfg.get('evaluation', {}).get(role) for role in ('gallery', 'query')]
-    loaders = [loader for loader in loaders if loader]
-    if 'surprise' in cfg:  # its pipeline follows from the model
-        assert DATASETS.get(cfg.surprise.videos.type) is not None and not loaders
-        return
-    assert loaders
-    for loader in loaders:
-        assert DATASETS.get(loader.dataset.type) is not None
-        # an evaluation may leave its pipeline to the encoder's own training
-        assert loader.dataset.get('pipeline') or 'evaluation' in cfg
-        for step in loader.dataset.get('pipeline', []):
-            TRANSFORMS.build(step)
+def test_no_setting_stands_in_two_places_at_once(path):
+    """What is changed in one place (the blocks of training) must not change another by itself."""
+    places = {}
+    for where, value in objects(read(path)._cfg_dict):
+        assert id(value) not in places, (places[id(value)], where)
+        places[id(value)] = where
 
 
-@pytest.mark.parametrize('path', PRETRAINING, ids=ids)
-def test_pretraining_configs_build(path):
-    cfg = Config.fromfile(path)
+@pytest.mark.parametrize('name', PRETRAININGS)
+def test_pretrainings_build(name):
+    cfg = load_config(name)
     check_config(cfg)
-    model = MODELS.build(cfg.model)
-    window = next(
-        step for step in cfg.train_dataloader.dataset.pipeline if step.type == 'SampleWindow'
-    )
-    assert window.num_frames == 40
-    assert window.stride == (2 if 'ut_interaction' in path.stem else 3)
-    assert (model.num_blocks, model.pred_steps) == (8, 3)
-    assert model.neck.bidirectional == (
-        cfg.model.predictor.type == 'CompressiveMemory' and 'uni' not in path.stem
-    )
+    build(cfg)
+    assert cfg.data.name and cfg.work_dir == f'work_dirs/{name}'
+    for loader in LOADERS[:2]:
+        if cfg.get(loader):
+            assert cfg[loader].dataset.ann_file.startswith('data/')
+    assert {'SampleSeedHook', 'TrainingHealthHook'} < {hook['type'] for hook in cfg.custom_hooks}
 
 
-def parameters(name):
-    model = MODELS.build(Config.fromfile(config_dir() / name).model)
-    return round(sum(p.numel() for p in model.parameters()) / 1e6, 2)
+@pytest.mark.parametrize('name', PROTOCOLS)
+def test_protocols_name_no_videos_and_ask_for_some(name):
+    text = find_config(name).read_text()
+    code = ''.join(line for line in text.splitlines(True) if not line.lstrip().startswith('#'))
+    assert not re.search(r'ann_file|data_prefix|classes=', code)
+    with pytest.raises(ValueError, match=rf'{name}\.py says how .* add --data with one of demo, h'):
+        load_config(name)
+
+
+def steps_by_name(pipeline):
+    for name, step in pipeline.items():
+        if step is not None:
+            yield name, step
+            if 'transforms' in step:
+                yield from steps_by_name(step.transforms)
 
 
 @pytest.mark.parametrize(
-    'name, millions',
-    [('dpc_k400.py', 14.58), ('memdpc_ucf101.py', 15.44), ('dpc_r34_k400.py', 32.95)],
+    'name, data, flow',
+    [(name, None, False) for name in PRETRAININGS]
+    + [each for each in COMBINATIONS if each[1] in ('ucf101', 'demo', 'oops', 'oops_demo')],
+    ids=spelling,
+)
+def test_steps_have_one_name_everywhere_and_exist(name, data, flow):
+    cfg = load(name, data, flow)
+    for pipeline in pipelines(cfg):
+        for step_name, step in steps_by_name(pipeline):
+            assert step['type'] in STEPS[step_name]
+        assert list(pipeline)[0] == 'init' and list(pipeline)[-1] == 'pack'
+        for step in flat_steps(pipeline):
+            TRANSFORMS.build(step)
+    for loader in LOADERS:
+        if cfg.get(loader):
+            assert DATASETS.get(cfg[loader].dataset.type) is not None
+            assert pipeline_of(cfg[loader])
+
+
+# ---------------------------------------------------------------- dense prediction
+
+
+DENSE = [name for name in PRETRAININGS if read(name).model.type == 'DensePredictiveCoding']
+
+
+@pytest.mark.parametrize('name', DENSE)
+def test_windows_and_blocks_of_dense_prediction(name):
+    cfg = load(name)
+    window = cfg.train_dataloader.dataset.pipeline.sample
+    assert window.num_frames == (46 if name.startswith('mix_sstl') else 40)
+    assert window.stride == (2 if 'ut_interaction' in name else 3)
+    model = build(cfg)
+    assert (model.num_blocks, model.pred_steps) == (8, 3)
+    assert model.neck.bidirectional == ('memdpc' in name and 'uni' not in name or 'mix' in name)
+
+
+@pytest.mark.parametrize(
+    'name, millions', [('dpc_k400', 14.58), ('memdpc_ucf101', 15.44), ('dpc_r34_k400', 32.95)]
 )
 def test_parameters_of_the_papers_networks(name, millions):
-    assert parameters(name) == millions
+    parameters = sum(p.numel() for p in build(load(name)).parameters())
+    assert round(parameters / 1e6, 2) == millions
 
 
 def test_one_key_changes_the_number_of_slots():
-    cfg = Config.fromfile(config_dir() / 'memdpc_ucf101.py')
-    cfg.merge_from_dict({'model.predictor.num_slots': 512})
-    assert len(MODELS.build(cfg.model).predictor.memory) == 512
+    cfg = load('memdpc_ucf101', **{'model.predictor.num_slots': 512})
+    assert len(build(cfg).predictor.memory) == 512
+
+
+def test_grey_frames_of_both_releases():
+    """p = 0.5 in DPC's code, 0.25 in MemDPC's."""
+    for name in DENSE:
+        grey = load(name).train_dataloader.dataset.pipeline.grey
+        released_dpc = name.startswith('dpc') and 'demo' not in name
+        assert 'flow' in name if grey is None else grey.p == (0.5 if released_dpc else 0.25)
 
 
 def test_curriculum_is_one_hook():
-    cfg = Config.fromfile(config_dir() / 'dpc_4pred4_k400.py')
+    cfg = load('dpc_4pred4_k400')
     [hook] = [hook for hook in cfg.custom_hooks if hook['type'] == 'PredictionStepsHook']
     assert dict(hook['schedule']) == {0: 3, 150: 4}
     assert len(cfg.custom_hooks) > 1  # those of default_runtime.py are kept
 
 
-def test_methods_document_names_every_config():
-    """docs/methods.md maps the configs to the papers' tables; none may be missing."""
-    document = config_dir().parent / 'docs' / 'methods.md'
-    text = document.read_text()
-    for path in PRETRAINING:
-        if not path.stem.endswith('_demo'):
-            assert path.name in text, path.name
-
-
-@pytest.mark.parametrize(
-    'path', [*CONFIGS, *sorted(Path(config_dir() / '_base_').rglob('*.py'))], ids=ids
-)
-def test_configs_are_plain_settings(path):
-    """No functions, classes or imports: a config is data that a person can read."""
-    forbidden = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Lambda)
-    assert not any(isinstance(node, forbidden) for node in ast.walk(ast.parse(path.read_text())))
+def test_the_command_everybody_types_is_there():
+    """``tools/dist_train.sh configs/memdpc_k400.py 8``."""
+    assert Path(config_dir() / 'memdpc_k400.py').is_file()

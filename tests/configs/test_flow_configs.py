@@ -3,9 +3,10 @@
 import pytest
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config
 
-from mmssl_video.config_files import config_dir
+from helpers.configs import load, read
+from mmssl_video.apis.views import pipeline_of
+from mmssl_video.datasets import flow_format
 
 TWINS = dict(
     memdpc_flow_ucf101='memdpc_ucf101',
@@ -15,10 +16,6 @@ TWINS = dict(
     dpc_flow_demo='dpc_demo',
     memdpc_flow_ut_interaction='memdpc_ut_interaction',
 )
-
-
-def load(name):
-    return Config.fromfile(config_dir() / f'{name}.py')
 
 
 @pytest.mark.parametrize('flow, rgb', TWINS.items(), ids=list(TWINS))
@@ -41,10 +38,11 @@ def test_a_flow_config_is_its_rgb_twin_but_for_the_input(flow, rgb):
         theirs['dataset'].pop('data_prefix')
         left = [
             dict(step, type='VideoFlip') if step['type'] == 'Flip' else step
-            for step in theirs['dataset'].pop('pipeline')
+            for step in pipeline_of(theirs)
             if step['type'] not in ('VideoColorJitter', 'VideoRandomGray')
         ]
-        assert ours['dataset'].pop('pipeline') == left
+        assert pipeline_of(ours) == left
+        del ours['dataset']['pipeline'], theirs['dataset']['pipeline']
         assert ours == theirs
 
 
@@ -58,3 +56,17 @@ def test_no_motion_is_zero_and_a_mirrored_u_is_its_negative(name):
     assert torch.allclose(plain[:, :, :2], -mirrored[:, :, :2])
     assert plain[:, :, :2].abs().max() == 10  # 20 pixels, in units of 2
     assert (plain[:, :, 2, ..., 2] == 0).all()  # the third channel is always 128
+
+
+@pytest.mark.parametrize('flow, rgb', TWINS.items(), ids=list(TWINS))
+def test_the_option_makes_the_same_of_the_rgb_config(flow, rgb):
+    """``memdpc_ucf101 --data ucf101 --flow`` is ``memdpc_flow_ucf101``."""
+    ours, theirs = load(flow), load(rgb, read(rgb).data.key, flow=True)
+    assert tuple(ours.model.data_preprocessor.mean) == flow_format.MEAN
+    assert tuple(ours.model.data_preprocessor.std) == flow_format.STD
+    for cfg in (ours, theirs):
+        for key in ('data', 'flow', 'work_dir'):
+            cfg.pop(key, None)
+        for loader in (cfg.train_dataloader, cfg.val_dataloader):
+            loader.dataset.pipeline = pipeline_of(loader)
+    assert ours._cfg_dict == theirs._cfg_dict

@@ -22,8 +22,9 @@ def find_config(name: str | Path) -> Path:
     """Find a config by path, or a shipped one by name from any folder.
 
     Args:
-        name: A path, absolute or from the current folder; or ``configs/memdpc_demo.py``,
-            ``memdpc_demo.py`` or ``memdpc_demo`` for a shipped config.
+        name: A path, absolute or from the current folder; or ``configs/memdpc_k400.py``,
+            ``memdpc_k400.py`` or ``memdpc_k400`` for a shipped config, in whatever folder of
+            ``configs/`` it lies.
 
     Returns:
         Path of the file.

@@ -1,4 +1,4 @@
-"""Records of the unintentional-action task: ``tools/test.py configs/oops_linear.py CHECKPOINT``."""
+"""Records of the unintentional-action task: ``tools/test.py unintentional_linear --data oops CHECKPOINT``."""
 
 from __future__ import annotations
 

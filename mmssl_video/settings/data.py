@@ -25,11 +25,13 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
 
 from ..config_files import config_dir, find_config
 from ..datasets.flow_format import MEAN, STD, SUFFIXES
@@ -116,6 +118,13 @@ def apply_data(cfg: Config, data: str | Path | Mapping, flow: bool = False) -> N
     _check_labels(cfg, data, lists)
     settings = (cfg.pop('per_data', None) or {}).get(data.settings)
     if settings:
+        file = Path(cfg.filename or '.').resolve()
+        if config_dir() not in file.parents:
+            print_log(
+                f'{", ".join(settings)} are set for {data.name} by per_data.{data.settings}, also '
+                f'where {_name(cfg)} says otherwise: change them there, or with --cfg-options',
+                level=logging.WARNING,
+            )
         cfg.merge_from_dict(settings)
     judged = any(key in cfg for key in ('classification', 'unintentional'))
     for loader, role in _LOADERS.items():

@@ -9,6 +9,7 @@ from mmaction.registry import DATASETS, TRANSFORMS
 
 from helpers.configs import (
     COMBINATIONS,
+    DATA,
     FOLDERS,
     PRETRAININGS,
     PROTOCOLS,
@@ -105,17 +106,30 @@ def test_the_table_of_a_folder_names_each_file_once(folder):
     assert sorted(rows) == names_in(folder)
 
 
-def test_the_table_at_the_top_names_files_that_exist():
-    for name in re.findall(r'`([\w/]+\.py)`', (config_dir() / 'README.md').read_text()):
-        assert (config_dir() / name).is_file(), name
+def spelled_out(word):
+    """``a_{b,c}`` as both names."""
+    before, brace, rest = word.partition('{')
+    if not brace:
+        return [word]
+    choices, _, after = rest.partition('}')
+    return [before + choice + after for choice in choices.split(',')]
 
 
 def test_documents_name_configs_that_exist():
     """And docs/methods.md every pre-training that is a row of a paper."""
     root = config_dir().parent
-    for document in [root / 'README.md', *sorted((root / 'docs').glob('*.md'))]:
-        for name in re.findall(r'configs/([\w/]+\.py)', document.read_text()):
+    tables = [config_dir() / folder / 'README.md' for folder in FOLDERS]
+    for document in [root / 'README.md', *sorted((root / 'docs').glob('*.md')), *tables]:
+        text = document.read_text()
+        for name in re.findall(r'configs/([\w/]+\.py)', text):
             assert (config_dir() / name).is_file(), f'{document.name}: {name}'
+        commands = re.findall(r'tools/(?:train|test|test_splits)\.py (\S+)(?: --data (\S+))?', text)
+        for config, data in commands:
+            for name in spelled_out(config.strip('`')):
+                if not re.match(r'[A-Z]|my_|--', name):
+                    assert find_config(name), f'{document.name}: {name}'
+            for name in spelled_out(data.strip('`')):
+                assert '/' in name or name in ('', '…', *DATA), f'{document.name}: {name}'
     methods = (root / 'docs' / 'methods.md').read_text()
     for name in names_in('', 'ablations'):
         assert name in methods, name

@@ -159,6 +159,20 @@ def test_a_config_that_names_its_data_set(lists, tmp_path):
     assert load_config(write(tmp_path / 'flow.py', text)).evaluation.dataset == 'demo videos, flow'
 
 
+def test_settings_of_a_data_set_that_go_over_a_config_are_said(tmp_path, capsys):
+    text = f'_base_ = {str(find_config("finetune_dpc"))!r}\ntrain_cfg = dict(max_epochs=3)\n'
+    assert load_config(write(tmp_path / 'a.py', text + "data = 'ucf101'")).train_cfg.max_epochs == 3
+    assert 'per_data' not in ''.join(capsys.readouterr())
+    assert (
+        load_config(write(tmp_path / 'b.py', text + "data = 'hmdb51'")).train_cfg.max_epochs == 300
+    )
+    assert 'train_cfg, param_scheduler are set for HMDB51 by per_data.hmdb51' in ''.join(
+        capsys.readouterr()
+    )
+    own = text + "per_data = dict(hmdb51=dict(train_cfg=dict(max_epochs=3)))\ndata = 'hmdb51'"
+    assert load_config(write(tmp_path / 'c.py', own)).train_cfg.max_epochs == 3
+
+
 def test_a_data_config_as_base_serves_a_protocol_and_replaces_nothing(tmp_path):
     bases = [str(find_config(name)) for name in ('finetune_memdpc', 'hmdb51')]
     cfg = load_config(write(tmp_path / 'a.py', f'_base_ = {bases!r}\n'))

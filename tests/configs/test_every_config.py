@@ -26,6 +26,9 @@ from mmssl_video.datasets.pipelines import flat_steps
 
 CONFIGS = [path for folder in FOLDERS for path in sorted((config_dir() / folder).glob('*.py'))]
 BASES = sorted((config_dir() / '_base_').rglob('*.py'))
+COMMAND = (
+    r'(?:tools/(?:train|test|test_splits)\.py|mmssl (?:train|test|splits)) (\S+)(?: --data (\S+))?'
+)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 # What a step of this name is, everywhere.
 STEPS = dict(
@@ -123,7 +126,7 @@ def test_documents_name_configs_that_exist():
         text = document.read_text()
         for name in re.findall(r'configs/([\w/]+\.py)', text):
             assert (config_dir() / name).is_file(), f'{document.name}: {name}'
-        commands = re.findall(r'tools/(?:train|test|test_splits)\.py (\S+)(?: --data (\S+))?', text)
+        commands = re.findall(COMMAND, text)
         for config, data in commands:
             for name in spelled_out(config.strip('`')):
                 if not re.match(r'[A-Z]|my_|--', name):

@@ -4,7 +4,7 @@ _base_ = [
     '_base_/views/two_views_112.py',
     'data/ucf101.py',
     '_base_/schedules/lars_cosine.py',
-    '_base_/target_runtime.py',
+    '_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=_base_.data.train)
 val_dataloader = dict(dataset=_base_.data.test)

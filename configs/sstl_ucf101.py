@@ -5,7 +5,7 @@ _base_ = [
     '_base_/views/temporal_views_112.py',
     'data/ucf101.py',
     '_base_/schedules/sgd_cosine.py',
-    '_base_/memory_runtime.py',
+    '_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=_base_.data.train)
 auto_scale_lr = dict(enable=True)

@@ -295,7 +295,7 @@ def step(args: argparse.Namespace) -> Iterator[Result]:
 
     def train(clips):
         optimizer.zero_grad()
-        model.loss(clips)['loss_ssl'].backward()
+        model.parse_losses(model.loss(clips))[0].backward()
         optimizer.step()
 
     def with_3d_kernels(clips, memory_format):

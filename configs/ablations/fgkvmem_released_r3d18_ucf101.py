@@ -5,10 +5,11 @@ _base_ = '../fgkvmem_r3d18_ucf101.py'
 model = dict(
     backbone=dict(last_stage='released', norm_cfg=dict(type='BN')),
     predictor=dict(scale=16.0),
-    concepts=dict(
-        recon_weight=0.1, recon_loss='cosine', recon_average='elements', centre_update='forward'
+    concepts=dict(centre_update='forward'),
+    losses=dict(
+        prediction=dict(weight=2.0),
+        reconstruction=dict(weight=0.1, distance='cosine', average='elements'),
     ),
-    loss_scale=2.0,
 )
 train_dataloader = dict(
     dataset=dict(

@@ -3,7 +3,7 @@
 #   --cfg-options train_dataloader.dataset.pipeline.views.transforms.jitter=None
 _base_ = '../sstl_k400.py'
 
-model = dict(rate_weight=0)
+model = dict(losses=dict(rate=None))
 train_dataloader = dict(
     dataset=dict(pipeline=dict(sample=dict(num_frames=16), rate=None, dropout=None))
 )

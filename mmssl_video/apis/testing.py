@@ -21,7 +21,6 @@ from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
 
 from .. import __version__, compat
 from ..checkpoints import (
@@ -30,9 +29,9 @@ from ..checkpoints import (
     load_checkpoint_file,
     load_full,
 )
-from ..engine.hooks import PredictionStepsHook
 from ..engine.hooks.sample_seed import video_list_datasets
 from ..evaluation.report import append_results, format_table, read_results
+from ..models.recognizers.self_supervised import SelfSupervisedRecognizer, method_of
 from . import cli
 from .classification import (
     check_test_labels,
@@ -227,7 +226,7 @@ def run_loop(
         :func:`mmssl_video.apis.classification.classification_records` or
         :func:`mmssl_video.apis.unintentional.unintentional_records`. Of any other, one record
         with ``metrics[name] = dict(value)``, as the loop's metrics name them, and in ``chance`` the
-        levels of :func:`shortcut_levels` for dense prediction; its ``unit`` is ``'fraction'``:
+        levels of the method's ``reference_levels``; its ``unit`` is ``'fraction'``:
         accuracies and chance are shares from 0 to 1.
 
     Raises:
@@ -301,9 +300,8 @@ def run_loop(
             class_scores(metric, records[-1]).save(dump)
         return records
     levels = {}
-    if hasattr(model, 'pred_steps'):
-        levels = shortcut_levels(
-            model,
+    if isinstance(model, SelfSupervisedRecognizer):
+        levels = model.reference_levels(
             loader.dataset[0]['inputs'],
             min(
                 cfg.test_dataloader.get('batch_size', 1),
@@ -372,25 +370,16 @@ def _unreadable(dataset):
 
 def _set_stage(model, trained, meta, checkpoint):
     """Let a model predict as in the last finished epoch of the curriculum that trained it."""
-    hook = next(
-        (
-            hook
-            for hook in trained.get('custom_hooks') or []
-            if isinstance(hook, dict)
-            and str(hook.get('type')).split('.')[-1] == 'PredictionStepsHook'
-        ),
-        None,
-    )
-    epoch = meta.get('epoch')
-    if hook is None or not isinstance(epoch, int):
+    epoch, method = meta.get('epoch'), method_of(model)
+    if method is None or not isinstance(epoch, int):
         return
-    steps = PredictionStepsHook(hook.get('schedule')).steps_at(max(epoch - 1, 0))
-    if steps != model.get('pred_steps'):
-        model.pred_steps = steps
-        print_log(
-            f'{checkpoint} is of epoch {epoch} of a curriculum: the model predicts {steps} '
-            'blocks, as it did then (change it by --cfg-options model.pred_steps=N).'
-        )
+    for name, value in method.settings_at(trained, max(epoch - 1, 0)).items():
+        if model.get(name) != value:
+            model[name] = value
+            print_log(
+                f'{checkpoint} is of epoch {epoch} of a curriculum: the model predicts {value} '
+                f'blocks, as it did then (change it by --cfg-options model.{name}=N).'
+            )
 
 
 def _only_test(cfg, kind):
@@ -419,33 +408,3 @@ def _only_test(cfg, kind):
         cfg.pop(name, None)
     cfg.setdefault('default_hooks', ConfigDict()).checkpoint = None
     cfg.visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
-
-
-@torch.no_grad()
-def shortcut_levels(model: nn.Module, clip: Tensor, batch_size: int) -> dict[str, float]:
-    """Top-1 of dense prediction that guessing and two shortcuts reach, from 0 to 1.
-
-    Candidates are all places of all predicted blocks of all clips of a batch. Who recognises the
-    clip alone is right once in (steps x places); who knows clip and place but not the time, once in
-    steps.
-
-    Args:
-        model: Recognizer with ``pred_steps`` and ``encode``.
-        clip: Blocks of one clip, ``[N, C, T, H, W]``; only its shape matters.
-        batch_size: Clips per process.
-
-    Returns:
-        ``{'chance': …, 'knows only the clip': …, 'knows clip and place, not time': …}``.
-    """
-    training = model.training
-    device = next(model.parameters()).device
-    places = model.eval().encode(torch.zeros(1, *clip.shape, device=device))[0, 0, 0].numel()
-    model.train(training)
-    if getattr(model.contrastive_loss, 'gather', False):
-        batch_size *= get_world_size()
-    steps = model.pred_steps
-    return {
-        'chance': 1 / (batch_size * steps * places),
-        'knows only the clip': 1 / (steps * places),
-        'knows clip and place, not time': 1 / steps,
-    }

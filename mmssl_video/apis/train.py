@@ -31,6 +31,7 @@ from ..checkpoints import (
 from ..config_files import find_config
 from ..engine.hooks import EncoderWeightsHook
 from ..engine.hooks.encoder_weights import loaded_parts
+from ..models.recognizers.self_supervised import method_of
 from ..settings.data import settle_data
 from . import cli
 from .classification import (
@@ -347,28 +348,17 @@ def check_views(cfg: Config) -> None:
                     else "RepeatClips.times=2 and SampleWindow.mode='random'"
                 )
             )
-    if kind == 'BYOL' and cfg.train_dataloader.get('batch_size', 1) < 2:
-        raise ValueError(
-            'train_dataloader.batch_size must be at least 2 in each process: batch '
-            'norm of the projector has no statistics of a single video'
-        )
 
 
 def check_hooks(cfg: Config) -> None:
-    """See whether the hook is there without which a model trains, but never as it should.
+    """Let the method that the config trains check it.
 
     Raises:
-        ValueError: Nothing moves the target encoder of a ``BYOL``.
+        ValueError: See :meth:`SelfSupervisedRecognizer.check_config`.
     """
-    hooks = [str(hook.get('type')) for hook in cfg.get('custom_hooks') or []]
-    if str(cfg.model.type).split('.')[-1] == 'BYOL' and not any(
-        'MomentumUpdateHook' in hook for hook in hooks
-    ):
-        raise ValueError(
-            'the target encoder of BYOL would never move: add '
-            "dict(type='MomentumUpdateHook') to custom_hooks, or inherit from "
-            '_base_/target_runtime.py'
-        )
+    method = method_of(cfg.model)
+    if method is not None:
+        method.check_config(cfg)
 
 
 def check_blocks(cfg: Config) -> None:

@@ -220,7 +220,8 @@ def test_windows_and_blocks_of_dense_prediction(name):
     assert window.stride == (2 if 'ut_interaction' in name else 3)
     model = build(cfg)
     assert (model.num_blocks, model.pred_steps) == (8, 3)
-    assert model.neck.bidirectional == ('memdpc' in name and 'uni' not in name or 'mix' in name)
+    one_way = cfg.model.predictor.type == 'MLPPredictor' or 'uni' in name
+    assert model.neck.bidirectional == (not one_way)
 
 
 @pytest.mark.parametrize(

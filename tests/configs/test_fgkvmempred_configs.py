@@ -65,10 +65,11 @@ def test_section_4_1(name, rate, batch, epochs):
     assert cfg.model.backbone.norm_cfg.type == 'SyncBN'
     if 'fgkvmem' in name:
         assert (cfg.model.predictor.scale, cfg.model.predictor.num_slots) == (64, 4096)
-        concepts = build(cfg).concepts
-        assert concepts.recon_weights == (0.01, 0.01) and concepts.align_weight == 0.01
-        assert concepts.online_temperature == concepts.target_temperature == 0.05
-        assert (concepts.recon_loss, len(concepts.centre)) == ('l2', 4096)
+        model = build(cfg)
+        recon, align = model.losses['reconstruction'], model.losses['alignment']
+        assert recon.weight == 0.01 and recon.shares == (1.0, 1.0) and align.weight == 0.01
+        assert align.online_temperature == align.target_temperature == 0.05
+        assert (recon.distance, len(model.concepts.centre)) == ('l2', 4096)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +78,17 @@ def test_section_4_1(name, rate, batch, epochs):
         ('model.predictor.num_slots', 512, lambda m: len(m.predictor.keys)),
         ('model.predictor.scale', 16.0, lambda m: m.predictor.scale),
         ('model.concepts.num_concepts', 1024, lambda m: len(m.concepts.centre)),
-        ('model.concepts.online_temperature', 0.1, lambda m: m.concepts.target_temperature),
-        ('model.concepts.recon_weight', 0.05, lambda m: m.concepts.recon_weights[1]),
-        ('model.concepts.align_weight', 0.002, lambda m: m.concepts.align_weight),
+        (
+            'model.losses.alignment.online_temperature',
+            0.1,
+            lambda m: m.losses['alignment'].target_temperature,
+        ),
+        (
+            'model.losses.reconstruction.weight',
+            0.05,
+            lambda m: m.losses['reconstruction'].weight,
+        ),
+        ('model.losses.alignment.weight', 0.002, lambda m: m.losses['alignment'].weight),
     ],
 )
 def test_one_key_for_each_row_of_figure_3_and_tables_5_and_6(key, value, get):
@@ -91,7 +100,7 @@ def test_released_settings():
     assert cfg.optim_wrapper.optimizer.nesterov and cfg.optim_wrapper.optimizer.weight_decay == 1e-6
     assert cfg.param_scheduler[0].warmup == 35
     model = build(cfg)
-    assert (model.loss_scale, model.predictor.scale) == (2.0, 16.0)
+    assert (model.losses['prediction'].weight, model.predictor.scale) == (2.0, 16.0)
     assert cfg.model.backbone.norm_cfg.type == 'BN'
     pipeline = cfg.train_dataloader.dataset.pipeline
     assert pipeline.sample.type == 'SampleTimedWindow'

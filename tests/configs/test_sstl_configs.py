@@ -52,8 +52,9 @@ def test_rows_of_the_tables(videos, name):
     assert ('PlaybackRateDistortion' in steps) == distorted
     model = build(cfg)
     assert (model.rate_head is not None) == predicted
-    assert (model.bank.num_cells, model.num_negatives) == (cells, negatives)
-    assert (model.weights['video'] == 0.2) == to_video
+    assert (model.bank.num_cells, model.losses['clip'].num_negatives) == (cells, negatives)
+    assert ('video' in model.losses) == to_video
+    assert not to_video or model.losses['video'].weight == 0.2
     sample = dataset[0]
     assert sample['inputs'].shape == (2, 3, 16, 112, 112)
     info = sample['data_samples'].metainfo
@@ -64,10 +65,20 @@ def test_rows_of_the_tables(videos, name):
 @pytest.mark.parametrize(
     'name, key, value, check',
     [
-        ('sstl_k400', 'model.rate_weight', 0, lambda m: m.rate_head is None),
-        ('sstl_bank_k400', 'model.video_weight', 0, lambda m: m.weights['video'] == 0 and m.bank),
-        ('sstl_commonbank_k400', 'model.num_negatives', 0, lambda m: m.bank is None),
-        ('sstl_commonbank_k400', 'model.num_negatives', 4096, lambda m: m.num_negatives == 4096),
+        ('sstl_k400', 'model.losses.rate.weight', 0, lambda m: m.rate_head is None),
+        (
+            'sstl_bank_k400',
+            'model.losses.video',
+            None,
+            lambda m: 'video' not in m.losses and m.bank,
+        ),
+        ('sstl_commonbank_k400', 'model.losses.clip.num_negatives', 0, lambda m: m.bank is None),
+        (
+            'sstl_commonbank_k400',
+            'model.losses.clip.num_negatives',
+            4096,
+            lambda m: m.losses['clip'].num_negatives == 4096,
+        ),
         ('sstl_k400', 'model.bank.num_cells', 4, lambda m: m.bank.num_cells == 4),
         ('sstl_k400', 'model.bank.strategy', 'own', lambda m: m.bank.strategy == 'own'),
     ],
@@ -95,7 +106,7 @@ def test_schedule_of_the_paper():
     )
     assert cfg.auto_scale_lr.base_batch_size == 2048 and cfg.train_cfg.max_epochs == 300
     assert not cfg.auto_scale_lr.get('enable')
-    assert any(hook.type == 'MemoryBankHook' for hook in cfg.custom_hooks)
+    assert any(hook.type == 'MethodHook' for hook in cfg.custom_hooks)
     model = build(cfg)
     assert round(sum(p.numel() for p in model.backbone.parameters()) / 1e6, 2) == 33.17
 

@@ -109,7 +109,7 @@ def test_wrong_shapes(bad):
 
 @pytest.mark.parametrize('kwargs', [dict(temperature=0.0), dict(max_elements=0)])
 def test_bad_values_are_named(kwargs):
-    with pytest.raises(ValueError, match=f'loss.{next(iter(kwargs))}'):
+    with pytest.raises(ValueError, match=f'DenseInfoNCELoss.{next(iter(kwargs))}'):
         DenseInfoNCELoss(**kwargs)
 
 

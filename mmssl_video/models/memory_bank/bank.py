@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
-from mmengine.dist import get_rank
 from torch import nn
 
-from mmssl_video.atomic_files import open_atomic
-
-LARGE = 2**28  # bytes
+from .storage import DTYPES, STORAGES, CellTable
 
 
 @MODELS.register_module()
@@ -33,8 +28,8 @@ class TemporalMemoryBank(nn.Module):
     cells are no negatives, and add nothing to the mean of a row.
 
     The bank is no parameter and no part of ``state_dict``: weights can be loaded without it.
-    :class:`MemoryBankHook` gives it the list of videos, updates it after each optimizer step, and
-    saves and resumes it.
+    Its method gives it the list of videos, updates it after each optimizer step, saves and resumes
+    it (:class:`SSTL`, by :class:`MethodHook`); :class:`CellTable` says where the cells lie.
 
     Args:
         dim: Width of a cell: of the projected features.
@@ -55,7 +50,6 @@ class TemporalMemoryBank(nn.Module):
     """
 
     STRATEGIES, RULES = ('neighbours', 'own'), ('equation', 'rate')
-    DTYPES, STORAGES = ('float32', 'float16'), ('auto', 'buffer', 'mapped')
 
     def __init__(
         self,
@@ -71,9 +65,9 @@ class TemporalMemoryBank(nn.Module):
         super().__init__()
         for name, value, choices in (
             ('strategy', strategy, self.STRATEGIES),
-            ('dtype', dtype, self.DTYPES),
+            ('dtype', dtype, DTYPES),
             ('neighbour_rule', neighbour_rule, self.RULES),
-            ('storage', storage, self.STORAGES),
+            ('storage', storage, STORAGES),
         ):
             if value not in choices:
                 raise ValueError(f'model.bank.{name} must be one of {choices}, not {value!r}')
@@ -89,11 +83,9 @@ class TemporalMemoryBank(nn.Module):
             )
         self.dim, self.num_cells = dim, num_cells
         self.momentum, self.strategy, self.attenuation = momentum, strategy, attenuation
-        self.neighbour_rule, self.dtype, self.storage = neighbour_rule, dtype, storage
+        self.neighbour_rule, self.dtype = neighbour_rule, dtype
         self.fingerprint, self.seed, self.num_updates = '', 0, 0
-        self.file: Path | None = None
-        self.register_buffer('cells', None, persistent=False)
-        self._mapped: torch.Tensor | None = None
+        self.storage = CellTable(num_cells, dim, dtype, storage)
         self.filled = torch.zeros(0, num_cells, dtype=torch.bool)  # on the CPU, where it is asked
 
     # ---------------------------------------------------------------- the videos
@@ -110,13 +102,7 @@ class TemporalMemoryBank(nn.Module):
         Raises:
             ValueError: Nobody has said how many videos there are.
         """
-        table = self.cells if self._mapped is None else self._mapped
-        if table is None:
-            raise ValueError(
-                'the temporal memory bank does not know its videos: add '
-                "dict(type='MemoryBankHook') to custom_hooks"
-            )
-        return table
+        return self.storage.tensor
 
     def set_videos(
         self,
@@ -135,28 +121,9 @@ class TemporalMemoryBank(nn.Module):
             folder: Where a mapped bank lies; every process has a file of its own there.
             device: Of a bank in a buffer.
         """
-        shape = (num_videos, self.num_cells, self.dim)
-        kind = getattr(torch, self.dtype)
-        is_mapped = self.storage == 'mapped' or (
-            self.storage == 'auto' and np.prod(shape, dtype=np.int64) * kind.itemsize >= LARGE
-        )
         self.fingerprint, self.seed, self.num_updates = fingerprint, seed, 0
-        self.filled = torch.zeros(shape[:2], dtype=torch.bool)
-        self.cells = self._mapped = self.file = None
-        if not is_mapped:
-            self.cells = torch.zeros(shape, dtype=kind, device=device)
-            return
-        self.file = Path(folder) / f'temporal_memory_bank.rank{get_rank()}.live'
-        self.file.unlink(missing_ok=True)
-        self._map(shape, kind)
-
-    def _map(self, shape, kind) -> None:
-        size = int(np.prod(shape, dtype=np.int64))
-        with self.file.open('ab') as file:
-            file.truncate(size * kind.itemsize)  # what is beyond its end reads as 0
-        self._mapped = torch.from_file(str(self.file), shared=True, size=size, dtype=kind).view(
-            shape
-        )
+        self.filled = torch.zeros(num_videos, self.num_cells, dtype=torch.bool)
+        self.storage.open(num_videos, folder, device)
 
     def _rows(self, videos: torch.Tensor) -> torch.Tensor:
         """Video indices as they are needed to index the table.
@@ -264,9 +231,9 @@ class TemporalMemoryBank(nn.Module):
             counts.cumsum(0) - counts
         ).repeat_interleave(counts)
         for number in range(int(counts.max()) if len(counts) else 0):
-            mine = (turn == number).nonzero()[:, 0]
-            at, m, is_moved = place[mine], momenta[mine][..., None], moved[mine]
-            blend = m * old[at] + (1 - m) * clips[mine][:, None]
+            chosen = (turn == number).nonzero()[:, 0]
+            at, m, is_moved = place[chosen], momenta[chosen][..., None], moved[chosen]
+            blend = m * old[at] + (1 - m) * clips[chosen][:, None]
             total[at] += blend * is_moved[..., None]
             touched[at] |= is_moved
         # a row that cancels out has no direction and stays as it was
@@ -287,7 +254,7 @@ class TemporalMemoryBank(nn.Module):
             file: Where to write the cells of a mapped bank, whole or not at all; the state then
                 holds its name. A bank in a buffer is in the state itself.
         """
-        state = dict(
+        return dict(
             fingerprint=self.fingerprint,
             seed=self.seed,
             num_updates=self.num_updates,
@@ -296,16 +263,8 @@ class TemporalMemoryBank(nn.Module):
             dim=self.dim,
             dtype=self.dtype,
             filled=self.filled.clone(),
+            **self.storage.state(file),
         )
-        if self._mapped is None:
-            state['cells'] = self.table.cpu().clone()
-        else:
-            # read through the map, not the file: every platform agrees on what that holds
-            with open_atomic(file) as target:
-                for part in self._mapped.split(4096):
-                    target.write(part.numpy().tobytes())
-            state['file'] = Path(file).name
-        return state
 
     def restore(self, state: dict, folder: str | os.PathLike = '.') -> None:
         """Go on from what :meth:`state` gave.
@@ -338,28 +297,7 @@ class TemporalMemoryBank(nn.Module):
             )
         self.seed, self.num_updates = int(state['seed']), int(state['num_updates'])
         self.filled = state['filled'].clone()
-        table = self.table
-        if 'cells' in state:
-            table.copy_(state['cells'].view_as(table))
-            return
-        source = Path(folder) / state['file']
-        size = table.numel() * table.element_size()
-        if not source.is_file() or source.stat().st_size != size:
-            raise FileNotFoundError(
-                f'the temporal memory bank {source}, of {size} bytes, is not '
-                'there or not whole: copy it together with the checkpoint'
-            )
-        if self._mapped is None:
-            table.copy_(
-                torch.from_file(
-                    str(source), shared=False, size=table.numel(), dtype=table.dtype
-                ).view_as(table)
-            )
-            return
-        shape, kind = table.shape, table.dtype
-        self._mapped = table = None
-        shutil.copyfile(source, self.file)
-        self._map(shape, kind)
+        self.storage.restore(state, folder)
 
     def extra_repr(self) -> str:
         return (

@@ -232,7 +232,8 @@ def surprise_config(oops):
     path = oops / 'surprise.py'
     path.write_text(
         f'_base_ = {str(REPO / "configs/evaluation/unintentional_surprise.py")!r}\n'
-        f'surprise = dict(num_workers=0, videos=dict(ann_file={str(oops / "data/test.txt")!r},\n'
+        "surprise = dict(dataset='demo videos with failures', num_workers=0,\n"
+        f'    videos=dict(ann_file={str(oops / "data/test.txt")!r},\n'
         f'    data_prefix=dict(video={str(oops / "data/videos")!r})))\n'
     )
     return path

@@ -6,7 +6,10 @@
 #   model.predictor.scale (r: 64; 16 as released)
 _base_ = [
     '_base_/models/fgkvmem_r3d18.py',
-    '_base_/datasets/two_views_ucf101.py',
+    '_base_/views/two_views_112.py',
+    'data/ucf101.py',
     '_base_/schedules/lars_cosine.py',
     '_base_/default_runtime.py',
 ]
+train_dataloader = dict(dataset=_base_.data.train)
+val_dataloader = dict(dataset=_base_.data.test)

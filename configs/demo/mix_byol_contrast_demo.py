@@ -2,10 +2,13 @@
 # cosine alone, on the demo videos.
 _base_ = [
     '../_base_/models/byol_r3d18.py',
-    '../_base_/datasets/two_views_demo.py',
+    '../_base_/views/two_views_64.py',
+    '../data/demo.py',
     '../_base_/schedules/lars_cosine.py',
     '../_base_/default_runtime.py',
 ]
+train_dataloader = dict(dataset=_base_.data.train)
+val_dataloader = dict(dataset=_base_.data.test)
 model = dict(
     backbone=dict(base_channels=16, stem_pool=True),
     projector=dict(in_channels=128, hidden_channels=512, out_channels=128),

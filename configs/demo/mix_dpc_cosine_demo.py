@@ -3,10 +3,13 @@
 # they collapse within epochs (feature_std in the log falls to 0).
 _base_ = [
     '../_base_/models/dpc_r18.py',
-    '../_base_/datasets/demo_64.py',
+    '../_base_/views/blocks_64.py',
+    '../data/demo.py',
     '../_base_/schedules/adam_plateau.py',
     '../_base_/default_runtime.py',
 ]
+train_dataloader = dict(dataset=_base_.data.train)
+val_dataloader = dict(dataset=_base_.data.test)
 model = dict(
     backbone=dict(base_channels=16),
     neck=dict(in_channels=64, hidden_channels=256),

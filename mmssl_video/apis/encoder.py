@@ -188,7 +188,7 @@ def build_encoder(
         raise ValueError(
             "the checkpoint 'random' needs a config that says which encoder: add "
             '--encoder-config with any pre-training config, such as '
-            'configs/memdpc_demo.py'
+            'configs/demo/memdpc_demo.py'
         )
     device = _device(device)
     contents = None if is_random else load_checkpoint_file(checkpoint)
@@ -378,7 +378,7 @@ def _build(config, source):
     if not isinstance(model, dict) or 'type' not in model:
         raise ValueError(
             f'the config of {source} has no model to build an encoder from: give a '
-            'pre-training config, such as configs/memdpc_demo.py'
+            'pre-training config, such as configs/demo/memdpc_demo.py'
         )
     init_default_scope('mmaction')
     return MODELS.build(ConfigDict(model))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from .data import settle_data
 from .names import find_config
 
 # Names in the base configs only: the data loader that holds a copy.
@@ -20,14 +22,20 @@ _COPIED = dict(
 )
 
 
-def load_config(name: str | Path, options: dict | None = None) -> Config:
-    """Read a config and change some of its settings.
+def load_config(
+    name: str | Path,
+    options: dict | None = None,
+    data: str | Path | Mapping | None = None,
+    flow: bool = False,
+) -> Config:
+    """Read a config, combine it with a data set and change some of its settings.
 
     Args:
         name: Path, or name of a shipped config (:func:`mmssl_video.find_config`).
-        options: ``{'a.b.c': value}``; numbers reach into lists, as in
-            ``'train_dataloader.dataset.pipeline.1.stride'``. (``train_pipeline`` is a name in the
-            base configs only: the data loaders hold copies of it.)
+        options: ``{'a.b.c': value}``, as ``'train_dataloader.dataset.pipeline.sample.stride'``;
+            numbers reach into lists.
+        data: Data set, in the place of the config's own (:func:`.data.load_data`).
+        flow: Whether to read its optical flow.
 
     Returns:
         The config, with ``work_dir`` set to ``work_dirs/<name>`` where it names none.
@@ -44,6 +52,7 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
             f'{path}, or a config it inherits from, is no Python: {error.msg} in line '
             f'{error.lineno}'
         ) from None
+    settle_data(cfg, data, flow, options)
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(options)

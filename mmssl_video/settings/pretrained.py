@@ -14,15 +14,9 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
-from ..apis.views import (
-    dataset_of,
-    find_pipeline,
-    frames_of,
-    modality_of,
-    num_blocks_of,
-    pipeline_of,
-)
+from ..apis.views import dataset_of, modality_of, pipeline_of
 from ..checkpoints import CheckpointError, checkpoint_hash, config_from_checkpoint
+from ..datasets.views import view_of
 from .kinds import kind_of
 
 #: What makes an encoder, in the config of a recognizer, and what its preprocessor must share.
@@ -87,7 +81,7 @@ def use_checkpoint_encoder(
                 f'{source} holds a {model.get("type")} without a {part}, which {cfg.model.type} '
                 'needs: '
                 + (
-                    'take a config for clip encoders, such as finetune_fgkvmem_ucf101.py'
+                    'take a config for clip encoders, such as finetune_fgkvmem'
                     if part == 'neck'
                     else 'it is no checkpoint of a video encoder'
                 )
@@ -123,41 +117,21 @@ def use_checkpoint_encoder(
 
 def _compare_frames(trained, cfg, source):
     """Say where the classifier looks at other frames than the encoder was trained on."""
-    pipeline, key = pipeline_of(cfg.get('train_dataloader')), 'train_dataloader.dataset'
-    inside = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    while 'pipeline' not in inside and 'dataset' in inside:
-        inside, key = inside['dataset'], f'{key}.dataset'
-    before, now = frames_of(find_pipeline(trained)), frames_of(pipeline)
-    if cfg.get('num_blocks'):  # their number was chosen: what counts is the frames of each
-        for frames, steps in ((before, find_pipeline(trained)), (now, pipeline)):
-            if 'num_frames' in frames:
-                frames['num_frames'] //= num_blocks_of(steps)
-    names = [
-        name
-        for name in ('num_frames', 'stride', 'size')
-        if name in before and name in now and before[name] != now[name]
-    ]
-    if not names:
+    before, now = view_of(trained), view_of(cfg)
+    # where their number was chosen, what counts is the frames of each block
+    frames = 'block_frames' if cfg.get('num_blocks') else 'num_frames'
+    differences = now.differences(before, (frames, 'stride', 'size'))
+    if not differences:
         return
-    keys = []
-    for name in names:
-        fields = dict(
-            num_frames=(name, 'clip_len'),
-            stride=(name, 'frame_interval'),
-            size=('scale', 'crop_size', 'size'),
-        )[name]
-        keys += [
-            f'{key}.pipeline.{i}.{field}'
-            for i, step in enumerate(pipeline)
-            for field in fields
-            if field in step and name in frames_of([step])
-        ]
     said = [
-        ', '.join(f'{name}={frames[name]}' for name in names)
-        + ' (a block)' * ('num_frames' in names and bool(cfg.get('num_blocks')))
-        for frames in (before, now)
+        ', '.join(f'{difference.name}={value}' for difference, value in zip(differences, values))
+        for values in (
+            [difference.other for difference in differences],
+            [difference.value for difference in differences],
+        )
     ]
-    keys = ', '.join(keys or [f'{key}.pipeline'])
+    keys = [key for difference in differences for key in difference.keys]
+    keys = ', '.join(dict.fromkeys(keys or ['train_dataloader.dataset.pipeline']))
     print_log(
         f'{source} was trained on clips of {said[0]}, and is trained on {said[1]} now: if '
         f'that is not meant, set {keys} with --cfg-options, and the same of val_dataloader '

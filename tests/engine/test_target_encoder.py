@@ -9,15 +9,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmaction.registry import HOOKS
-from mmengine.config import Config
 from mmengine.runner.base_loop import BaseLoop
 
+from helpers.configs import load
 from helpers.tiny_run import assert_same_weights, make_config, scalars
 from helpers.tool_stages import run_stages
 from mmssl_video.models.recognizers.self_supervised import SelfSupervisedRecognizer
 from mmssl_video.models.target_encoder import MomentumTarget
 from mmssl_video.settings.checks import check_config
-from mmssl_video.settings.names import config_dir
 
 # One training run in float64 with batch norm frozen: WORKER FOLDER NAME RANK WORLD PARTS, where
 # PARTS is into how many accumulated pieces each process cuts its share of 8 pairs.
@@ -273,7 +272,7 @@ def runs(tmp_path_factory):
         stages.append(
             dict(
                 args=[
-                    str(config_dir() / f'{name}.py'),
+                    name,
                     '--work-dir',
                     name,
                     '--cfg-options',
@@ -353,24 +352,24 @@ def test_learning_rate_warms_up_and_falls(runs):
 @pytest.mark.parametrize(
     'change, words',
     [
-        ({'train_dataloader.dataset.pipeline.1.num_windows': 1}, 'gives 1 clip of a video'),
-        ({'val_dataloader.dataset.pipeline.1.num_windows': 3}, 'gives 3 clips of a video'),
+        ({'train_dataloader.dataset.pipeline.sample.num_windows': 1}, 'gives 1 clip of a video'),
+        ({'val_dataloader.dataset.pipeline.sample.num_windows': 3}, 'gives 3 clips of a video'),
         (
             {
-                'train_dataloader.dataset.pipeline.1.mode': 'sliding',
-                'train_dataloader.dataset.pipeline.1.num_windows': 1,
+                'train_dataloader.dataset.pipeline.sample.mode': 'sliding',
+                'train_dataloader.dataset.pipeline.sample.num_windows': 1,
             },
             'a varying number',
         ),
         (
-            {'train_dataloader.dataset.pipeline.1.mode': 'sliding'},
+            {'train_dataloader.dataset.pipeline.sample.mode': 'sliding'},
             "mode='sliding' decides the number of windows itself",
         ),
         ({'train_dataloader.batch_size': 1}, 'batch_size must be at least 2'),
     ],
 )
 def test_one_view_or_one_video_are_refused_before_training(change, words):
-    cfg = Config.fromfile(config_dir() / 'fgkvmem_demo.py')
+    cfg = load('fgkvmem_demo')
     check_config(cfg)
     cfg.merge_from_dict(change)
     with pytest.raises(ValueError, match=words):
@@ -378,20 +377,20 @@ def test_one_view_or_one_video_are_refused_before_training(change, words):
 
 
 def test_a_target_that_nothing_moves_is_refused():
-    cfg = Config.fromfile(config_dir() / 'byol_demo.py')
+    cfg = load('byol_demo')
     cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'MethodHook']
     with pytest.raises(ValueError, match=r"add dict\(type='MethodHook'\) to custom_hooks"):
         check_config(cfg)
 
 
 def test_repeated_clips_are_views():
-    cfg = Config.fromfile(config_dir() / 'sstl_demo.py')
+    cfg = load('sstl_demo')
     check_config(cfg)
     pipeline = cfg.train_dataloader.dataset.pipeline
-    repeat = pipeline.pop(2)
+    repeat = pipeline.pop('repeat')
     with pytest.raises(ValueError, match='1 clip of a video, and SSTL compares 2: set Repeat'):
         check_config(cfg)
-    cfg = Config.fromfile(config_dir() / 'byol_demo.py')
-    cfg.train_dataloader.dataset.pipeline[1].num_windows = 1
-    cfg.train_dataloader.dataset.pipeline.insert(2, repeat)
+    cfg = load('byol_demo')
+    cfg.train_dataloader.dataset.pipeline.sample.num_windows = 1
+    cfg.train_dataloader.dataset.pipeline.rate = repeat  # a free place after the sampler
     check_config(cfg)

@@ -18,7 +18,7 @@ from ..checkpoints import checkpoint_hash, config_from_checkpoint, load_checkpoi
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks.sample_seed import video_list_datasets
 from ..models.recognizers.self_supervised import SelfSupervisedRecognizer, method_of
-from ..settings.checks import check_blocks
+from ..settings.checks import check_blocks, loader_views
 from ..settings.kinds import check_taken, kind_of
 from ..settings.pretrained import check_test_labels, set_num_blocks, set_num_classes
 from ..version import __version__
@@ -100,7 +100,7 @@ def run_loop(
     baselines = baselines and (cfg.get('classification') or {}).get('baselines', True)
     whole = copy.deepcopy(cfg)
     _only_test(cfg, part)
-    check_blocks(cfg)
+    check_blocks(cfg, loader_views(cfg))
     cfg.setdefault('randomness', ConfigDict()).seed = seed
     cfg.load_from, cfg.resume = None, False
     if launcher != 'none':

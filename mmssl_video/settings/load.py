@@ -103,7 +103,11 @@ def check_options(cfg: Config, options: dict) -> None:
 
 
 def use_amp(cfg: Config) -> None:
-    """Switch mixed precision on: float16 with loss scaling on a GPU, bfloat16 on the CPU."""
+    """Switch mixed precision on: float16 with loss scaling on a GPU, bfloat16 on the CPU.
+
+    Whether gradients are right in it is checked in the first step
+    (:class:`mmssl_video.engine.hooks.AmpGradientCheckHook`).
+    """
     wrapper = cfg.optim_wrapper
     kind = wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'CPUAmpOptimWrapper'):
@@ -115,6 +119,9 @@ def use_amp(cfg: Config) -> None:
         wrapper.type = 'CPUAmpOptimWrapper'
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
             wrapper.pop(key, None)
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(str(hook.get('type')).endswith('AmpGradientCheckHook') for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type='AmpGradientCheckHook')]
 
 
 def use_auto_scale_lr(cfg: Config) -> None:

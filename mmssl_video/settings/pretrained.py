@@ -14,9 +14,9 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
-from ..apis.views import dataset_of, modality_of, pipeline_of
 from ..checkpoints import CheckpointError, checkpoint_hash, config_from_checkpoint
-from ..datasets.views import view_of
+from ..datasets.pipelines import dataset_of
+from ..datasets.views import view_of, with_blocks
 from .kinds import kind_of
 
 #: What makes an encoder, in the config of a recognizer, and what its preprocessor must share.
@@ -105,33 +105,32 @@ def use_checkpoint_encoder(
     cfg.merge_from_dict(
         {key: value for key, value in (options or {}).items() if key.startswith('model.')}
     )
-    modalities = [modality_of(each)['modality'] for each in (trained, cfg)]
-    if modalities[0] != modalities[1]:
+    _compare_views(trained, cfg, source)
+
+
+def _compare_views(trained, cfg, source):
+    """Say where the classifier looks at other frames than the encoder was trained on."""
+    now, before = view_of(cfg), view_of(trained)
+    if now.modality != before.modality:
         print_log(
-            f'{source} was trained on {modalities[0]}, and is trained on {modalities[1]} now',
+            f'{source} was trained on {before.modality}, and is trained on {now.modality} now',
             'current',
             logging.WARNING,
         )
-    _compare_frames(trained, cfg, source)
-
-
-def _compare_frames(trained, cfg, source):
-    """Say where the classifier looks at other frames than the encoder was trained on."""
-    before, now = view_of(trained), view_of(cfg)
-    # where their number was chosen, what counts is the frames of each block
+    # where the number of blocks was chosen, what counts is the frames of each
     frames = 'block_frames' if cfg.get('num_blocks') else 'num_frames'
     differences = now.differences(before, (frames, 'stride', 'size'))
     if not differences:
         return
     said = [
-        ', '.join(f'{difference.name}={value}' for difference, value in zip(differences, values))
+        ', '.join(f'{name.replace("block_", "num_")}={value}' for name, value in values)
+        + ' (a block)' * (values[0][0] == 'block_frames')
         for values in (
-            [difference.other for difference in differences],
-            [difference.value for difference in differences],
+            [(each.name, each.other) for each in differences],
+            [(each.name, each.value) for each in differences],
         )
     ]
-    keys = [key for difference in differences for key in difference.keys]
-    keys = ', '.join(dict.fromkeys(keys or ['train_dataloader.dataset.pipeline']))
+    keys = ', '.join(dict.fromkeys(key for each in differences for key in each.keys))
     print_log(
         f'{source} was trained on clips of {said[0]}, and is trained on {said[1]} now: if '
         f'that is not meant, set {keys} with --cfg-options, and the same of val_dataloader '
@@ -168,11 +167,9 @@ def set_num_blocks(cfg: Config) -> None:
         raise ValueError(f'num_blocks must be a whole number of at least 1, not {count!r}')
     cfg.model.num_blocks = count
     for name in ('train', 'val', 'test'):
-        steps = pipeline_of(cfg.get(f'{name}_dataloader'))
-        for split in (step for step in steps if step['type'] == 'SplitBlocks'):
-            for sample in (step for step in steps if step['type'] == 'SampleWindow'):
-                sample['num_frames'] = sample['num_frames'] // split['num_blocks'] * count
-            split['num_blocks'] = count
+        dataset: Any = dataset_of(cfg.get(f'{name}_dataloader'))
+        if dataset.get('pipeline'):
+            dataset['pipeline'] = with_blocks(dataset['pipeline'], count)
 
 
 def check_test_labels(cfg: Config) -> None:
@@ -226,19 +223,19 @@ def set_num_classes(cfg: Config) -> None:
                 'train_dataloader.dataset.ann_file to lists of the same classes'
             )
     labels, where, declared = sets['train']
-    found = declared or int(labels.max()) + 1
-    if head.get('num_classes') not in (None, found):
+    num_classes = declared or int(labels.max()) + 1
+    if head.get('num_classes') not in (None, num_classes):
         raise ValueError(
             f'the class count differs from the list: model.cls_head.num_classes is '
-            f'{head.num_classes} but {where} has {found} classes; set it to {found}, '
+            f'{head.num_classes} but {where} has {num_classes} classes; set it to {num_classes}, '
             'or leave it out'
         )
-    head.num_classes = found
+    head.num_classes = num_classes
     blending = (cfg.model.get('data_preprocessor') or {}).get('blending')
     if blending:
         augments = blending.get('augments', blending)
         for augment in augments if isinstance(augments, list) else [augments]:
-            augment['num_classes'] = found
+            augment['num_classes'] = num_classes
 
 
 def labels_of(config: dict[str, Any]) -> tuple[np.ndarray, str, int | None]:

@@ -13,6 +13,7 @@ from mmssl_video.commands.arguments import ConfigOptions
 from mmssl_video.datasets import flow_format
 from mmssl_video.datasets.pipelines import build_steps
 from mmssl_video.datasets.transforms.flow_input import check_flow_pipeline
+from mmssl_video.settings import pretrained as pretrained_settings
 from mmssl_video.settings.checks import check_config
 from mmssl_video.settings.names import find_config
 from mmssl_video.settings.pretrained import (
@@ -209,7 +210,7 @@ def trained_like(name, **changes):
 
 def said_of_frames(monkeypatch, name, data, contents, **changes):
     said = []
-    monkeypatch.setattr(classification, 'print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(pretrained_settings, 'print_log', lambda text, *_: said.append(text))
     cfg = shipped(name, data, **changes)
     use_checkpoint_encoder(cfg, contents, 'a.pth')
     return said

@@ -124,7 +124,7 @@ def test_few_labels_by_one_key():
     ],
 )
 def test_views_are_those_of_the_papers(name, data, encoder, gallery, query):
-    settings = _settings(load(name, data))
+    settings = evaluation_settings(load(name, data))
     for role, words in (('gallery', gallery), ('query', query)):
         options = options_of(settings, role)
         assert describe_views(views_of(encoder, options)).startswith(words)

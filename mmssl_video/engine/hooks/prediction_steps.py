@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner.base_loop import BaseLoop
 
+from mmssl_video.models.recognizers.block_prediction import BlockPrediction
 from mmssl_video.models.recognizers.prediction_schedule import prediction_stages, steps_at
 
 
@@ -57,7 +58,7 @@ class PredictionStepsHook(Hook):
     @staticmethod
     def _set(runner, steps: int) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if not hasattr(model, 'set_pred_steps'):
+        if not isinstance(model, BlockPrediction):
             raise TypeError(
                 f'PredictionStepsHook cannot be used with {type(model).__name__}: it '
                 'has no prediction steps'

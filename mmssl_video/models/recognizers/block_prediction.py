@@ -44,6 +44,11 @@ class BlockPrediction:
                 return dict(pred_steps=steps_at(prediction_stages(hook.get('schedule')), epoch))
         return {}
 
+    @property
+    def observed_blocks(self) -> int:
+        """Blocks that the training's first prediction rests on."""
+        return max(self.num_blocks - self.pred_steps, 1)
+
     def predict_steps(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """True and predicted feature of every block but the first, see :func:`predict_steps`."""
         # of parallel predictors (DPC's "remove Seq.") the first one predicts the next block

@@ -106,6 +106,11 @@ class ContextEncoder(BaseRecognizer):
     def _forward(self, inputs: torch.Tensor, **kwargs) -> torch.Tensor:
         return self.extract_feat(inputs)
 
+    @property
+    def observed_blocks(self) -> int | None:
+        """Blocks that a prediction rested on in training; None where that is not known."""
+        return None
+
     def predict_steps(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """True and predicted feature of every block but the first, see :func:`predict_steps`.
 

@@ -14,6 +14,8 @@ from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from mmssl_video.registered import UnregisteredError, registered
+
 from .preprocessor import build_preprocessor
 
 
@@ -309,6 +311,11 @@ class SelfSupervisedRecognizer(BaseRecognizer):
 
     # ------------------------------------------------------------------ after a run
 
+    @property
+    def observed_blocks(self) -> int | None:
+        """Blocks that a prediction rests on in training; None where no block is predicted."""
+        return None
+
     def reference_levels(self, clip: Tensor, batch_size: int) -> dict[str, float]:
         """What guessing and shortcuts reach of the figures that validation gives, 0 to 1, by name.
 
@@ -415,11 +422,16 @@ def check_widths(pairs: Sequence[tuple[str, int, int | None]]) -> None:
 
 
 def method_of(model: Mapping | None) -> type[SelfSupervisedRecognizer] | None:
-    """The class of a model's config where it is a self-supervised method, None otherwise."""
-    kind = (model or {}).get('type')
-    found = MODELS.get(kind) if isinstance(kind, str) else kind
-    is_method = isinstance(found, type) and issubclass(found, SelfSupervisedRecognizer)
-    return found if is_method else None
+    """The class of a model's config where it is a self-supervised method, None otherwise.
+
+    The config may be that of a checkpoint: no name in it is imported.
+    """
+    try:
+        recognizer = registered(MODELS, (model or {}).get('type'))
+    except UnregisteredError:  # building it will say so
+        return None
+    is_method = isinstance(recognizer, type) and issubclass(recognizer, SelfSupervisedRecognizer)
+    return recognizer if is_method else None
 
 
 def upgrade_model_config(model: Mapping) -> dict:

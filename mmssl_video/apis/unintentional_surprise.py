@@ -192,7 +192,7 @@ def surprise_pipeline(config: Config | dict) -> list[dict]:
     for step in pipeline:
         if step['type'] == 'SampleWindow':
             step.update(
-                type='SampleFailureWindow',
+                type='SampleUnintentionalWindow',
                 num_blocks=blocks,
                 short='pad',
                 step_frames=step['num_frames'] * step['stride'] // blocks,

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from ..datasets.union import UnionDataset
 from ..evaluation import ProtocolOutput
 from ..evaluation.baselines import baselines_for, majority_top1
 from ..results.records import append_results, closeness_warnings, make_record, read_results
@@ -27,7 +28,6 @@ from ..settings.evaluation import (
 )
 from .encoder import Encoder, build_encoder, calibrate_batchnorm, random_twins
 from .features import FeatureSet, Guarded, build_dataset, extract_needs
-from .union import UnionDataset
 from .views import describe_views, modality_of, num_blocks_of, num_views_of, view_pipeline
 
 #: Batches of gallery clips on which the random encoder's BatchNorm is calibrated.

@@ -6,8 +6,8 @@ import pytest
 from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 
-from mmssl_video.apis import classification
 from mmssl_video.commands.arguments import ConfigOptions
+from mmssl_video.settings import pretrained
 from mmssl_video.settings.checks import check_config
 from mmssl_video.settings.names import config_dir
 from mmssl_video.settings.pretrained import check_pretrained, set_num_blocks, use_checkpoint_encoder
@@ -162,7 +162,7 @@ def trained_like(name, **changes):
 
 def said_of_frames(monkeypatch, name, contents, **changes):
     said = []
-    monkeypatch.setattr(classification, 'print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(pretrained, 'print_log', lambda text, *_: said.append(text))
     cfg = Config.fromfile(config_dir() / f'{name}.py')
     cfg.merge_from_dict(changes)
     use_checkpoint_encoder(cfg, contents, 'a.pth')

@@ -5,7 +5,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 
-from mmssl_video.apis.views import view_pipeline
+from mmssl_video.datasets.views import test_pipeline, view_of
 from mmssl_video.settings.checks import check_config
 from mmssl_video.settings.names import config_dir
 
@@ -53,7 +53,7 @@ def test_they_are_whole(name):
     assert ('MomentumUpdateHook' in hooks) == is_byol
     assert {'SampleSeedHook', 'TrainingHealthHook'} < set(hooks), 'those of default_runtime.py stay'
     if is_byol:
-        window = next(step for step in view_pipeline(cfg, 10) if step.type == 'SampleWindow')
+        window = test_pipeline(view_of(cfg), 10)['sample']
         assert window.num_frames == (8 if 'slow' in name or 'demo' in name else 16)
 
 

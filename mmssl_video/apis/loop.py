@@ -16,17 +16,18 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..checkpoints import checkpoint_hash, config_from_checkpoint, load_checkpoint_file, load_full
+from ..datasets.pipelines import dataset_of
+from ..datasets.views import view_of
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks import PredictionStepsHook
 from ..engine.hooks.sample_seed import video_list_datasets
-from ..settings.checks import check_blocks
+from ..settings.checks import check_blocks, loader_views
 from ..settings.kinds import check_taken, kind_of
 from ..settings.pretrained import check_test_labels, set_num_blocks, set_num_classes
 from ..version import __version__
 from .classification import class_scores, classification_records
 from .encoder import quiet
 from .unintentional_records import unintentional_records
-from .views import dataset_of, describe_views
 
 # Settings of a model that say how it is tested, not what was trained.
 _OF_THE_TEST = ('max_views', 'data_preprocessor.normalize_test')
@@ -101,7 +102,7 @@ def run_loop(
     baselines = baselines and (cfg.get('classification') or {}).get('baselines', True)
     whole = copy.deepcopy(cfg)
     _only_test(cfg, part)
-    check_blocks(cfg)
+    check_blocks(cfg, loader_views(cfg))
     cfg.setdefault('randomness', ConfigDict()).seed = seed
     cfg.load_from, cfg.resume = None, False
     if launcher != 'none':
@@ -154,7 +155,7 @@ def run_loop(
             options={},
             dataset=str(dataset.get('ann_file', '')),
             split=dict(query=Path(dataset.get('ann_file', '')).name),
-            views=describe_views(dataset.get('pipeline', [])),
+            views=view_of(dict(dataset=dataset)).sentence,
             kind='model',
             **subject,
             checkpoint_hash=None if contents is None else checkpoint_hash(checkpoint),

@@ -7,7 +7,11 @@ import os
 from mmaction.registry import OPTIMIZERS
 from mmengine.config import Config
 
-from ..apis.views import dataset_of, num_views_of, pipeline_of
+from ..datasets.pipelines import dataset_of
+from ..datasets.views import View, view_of
+
+#: The data loaders of a config.
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def check_config(cfg: Config) -> None:
@@ -42,12 +46,29 @@ def check_config(cfg: Config) -> None:
         value = (cfg.get(part) or {}).get(key, least)
         if not isinstance(value, int) or value < least:
             raise ValueError(f'{name} must be a whole number of at least {least}, not {value!r}')
-    check_blocks(cfg)
-    check_views(cfg)
+    views = loader_views(cfg)
+    check_blocks(cfg, views)
+    check_views(cfg, views)
     check_hooks(cfg)
 
 
-def check_views(cfg: Config) -> None:
+def loader_views(cfg: Config) -> dict[str, View]:
+    """What each data loader of a config shows of a video.
+
+    Raises:
+        ValueError: A transform cannot be built, or does not fit those before it.
+    """
+    views = {}
+    for name in LOADERS:
+        if cfg.get(name):
+            try:
+                views[name] = view_of(cfg[name])
+            except ValueError as error:
+                raise ValueError(f'{name}.{error}') from error
+    return views
+
+
+def check_views(cfg: Config, views: dict[str, View]) -> None:
     """See whether pairs of clips, and enough of them, reach a model that compares two views.
 
     Raises:
@@ -58,8 +79,8 @@ def check_views(cfg: Config) -> None:
     if kind not in ('BYOL', 'SSTL'):
         return
     for name in ('train_dataloader', 'val_dataloader'):
-        count = num_views_of(pipeline_of(cfg.get(name)))
-        if cfg.get(name) and count != 2:
+        count = views[name].num_views if name in views else 2
+        if count != 2:
             raise ValueError(
                 f'{name}: the pipeline gives {count or "a varying number of"} '
                 f'clip{"s" * (count != 1)} of a video, and {kind} compares 2: set '
@@ -93,34 +114,20 @@ def check_hooks(cfg: Config) -> None:
         )
 
 
-def check_blocks(cfg: Config) -> None:
+def check_blocks(cfg: Config, views: dict[str, View]) -> None:
     """Compare the blocks that pipelines make of a clip with those the model expects.
 
     Raises:
-        ValueError: They differ, or a window is no whole number of them.
+        ValueError: They differ.
     """
     num_blocks = cfg.model.get('num_blocks')
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        window = None
-        for step in pipeline_of(cfg.get(name)):
-            kind = str(step.get('type')).split('.')[-1]
-            if kind == 'SampleWindow':
-                window = step.get('num_frames', window)
-            elif kind == 'TemporalRandomCrop':
-                window = step.get('num_frames', 16)
-            elif kind == 'SplitBlocks':
-                blocks = step.get('num_blocks', num_blocks)
-                if num_blocks is not None and blocks != num_blocks:
-                    raise ValueError(
-                        f'{name}: SplitBlocks makes {blocks} blocks of a clip but '
-                        f'model.num_blocks is {num_blocks}; set both to the same number'
-                    )
-                if window and blocks and window % blocks:
-                    raise ValueError(
-                        f'{name}: a window of {window} frames cannot be split into {blocks} '
-                        f'blocks of equal length; set SampleWindow.num_frames to a multiple of '
-                        f'{blocks}, such as {max(window // blocks, 1) * blocks}'
-                    )
+    for name, view in views.items():
+        if None not in (num_blocks, view.blocks) and view.blocks != num_blocks:
+            keys = ', '.join(f'{name}.{key}' for key in view.where.get('blocks', ()))
+            raise ValueError(
+                f'{name} makes {view.blocks} blocks of a clip but model.num_blocks is '
+                f'{num_blocks}; set both to the same number ({keys})'
+            )
 
 
 def check_lists(cfg: Config) -> None:
@@ -129,7 +136,7 @@ def check_lists(cfg: Config) -> None:
     Raises:
         FileNotFoundError: One is not there.
     """
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for name in LOADERS:
         dataset = dataset_of(cfg.get(name))
         ann_file = dataset.get('ann_file')
         if ann_file and '://' not in ann_file:

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmssl_video.apis.views import describe_views, num_views_of, view_pipeline
+from mmssl_video.datasets.views import test_pipeline, view_of
 from mmssl_video.settings.evaluation import ROLES, evaluation_settings, protocol_of
 from mmssl_video.settings.names import config_dir
 
@@ -24,7 +24,7 @@ def test_every_probe_takes_every_encoder(name):
         for role in ROLES:
             assert (settings[role]['dataset'].get('modality') == 'Flow') == flow
             options = {**settings.get('views', {}), **settings[role].get('views', {})}
-            views[role] = num_views_of(view_pipeline(CONFIGS[encoder], **options))
+            views[role] = view_of(test_pipeline(view_of(CONFIGS[encoder]), **options)).num_views
         for config in settings['protocol']:
             protocol, options, level = protocol_of(config, settings.get('feature'))
             protocol.check_views(views)
@@ -71,12 +71,13 @@ def test_views_are_those_of_the_papers(name, encoder, gallery, query):
     settings = evaluation_settings(CONFIGS[name])
     for role, words in (('gallery', gallery), ('query', query)):
         options = {**settings.get('views', {}), **settings[role].get('views', {})}
-        assert describe_views(view_pipeline(CONFIGS[encoder], **options)).startswith(words)
+        pipeline = test_pipeline(view_of(CONFIGS[encoder]), **options)
+        assert view_of(pipeline).sentence.startswith(words)
 
 
 def test_views_that_differ_are_described_differently():
     released, ours = (
-        describe_views(CONFIGS[f'finetune_memdpc_{name}ucf101'].test_dataloader.dataset.pipeline)
+        view_of(CONFIGS[f'finetune_memdpc_{name}ucf101'].test_dataloader).sentence
         for name in ('releasedtest_', '')
     )
     assert ours == (
@@ -85,7 +86,7 @@ def test_views_that_differ_are_described_differently():
     )
     assert 'at stride 3 moving by 59 frames, ' in released and ', colours jittered, ' in released
     shares = {
-        describe_views(view_pipeline(CONFIGS['memdpc_ucf101'], crop_share=share))
+        view_of(test_pipeline(view_of(CONFIGS['memdpc_ucf101']), crop_share=share)).sentence
         for share in (1, 0.875)
     }
     assert len(shares) == 2

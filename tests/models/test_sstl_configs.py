@@ -6,8 +6,8 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from helpers.videos import numbered_frames, write_video
-from mmssl_video.apis.views import view_pipeline
 from mmssl_video.datasets import VideoListDataset
+from mmssl_video.datasets.views import test_pipeline, view_of
 from mmssl_video.settings.checks import check_config
 from mmssl_video.settings.names import config_dir
 
@@ -134,9 +134,11 @@ def test_demos_and_mixes_train(videos, name, shape):
 )
 def test_evaluation_sees_as_many_frames_as_the_encoder(videos, name, frames):
     cfg = Config.fromfile(config_dir() / f'{name}.py')
-    pipeline = view_pipeline(cfg, num_windows=2)
-    assert pipeline[1].num_frames == frames
-    assert not any('Temporal' in step.type or step.type == 'RepeatClips' for step in pipeline)
+    pipeline = test_pipeline(view_of(cfg), num_windows=2)
+    assert pipeline['sample'].num_frames == frames
+    assert not any(
+        'Temporal' in step.type or step.type == 'RepeatClips' for step in pipeline.values()
+    )
     data = VideoListDataset(
         ann_file=str(videos / 'list.txt'),
         pipeline=pipeline,

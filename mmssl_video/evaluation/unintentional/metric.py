@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmaction.registry import METRICS
 
-from ...datasets.transforms.failure import STEP_CLASSES, LabelSteps, label_spans
+from ...datasets.transforms.unintentional import STEP_CLASSES, LabelUnintentionalSteps, label_spans
 from ...results.protocol_output import ProtocolOutput
 from ..class_scores import expected_hits
 from ..classification_metric import ClassificationMetric
@@ -25,10 +25,11 @@ from .timeline import (
 class UnintentionalActionMetric(ClassificationMetric):
     """Averages the steps of all moving windows on the timeline of a video, then counts.
 
-    A video is cut into units of one block's length, labelled as blocks are (:class:`LabelSteps`). A
-    unit's scores are the mean over the steps of all windows that cover it; units that no step
-    covers (the first of a video has no past to be predicted from) are left out and counted. Results
-    are shares from 0 to 1 over the units of all videos: ``top1``, the ``mean_class`` accuracy,
+    A video is cut into units of one block's length, labelled as blocks are
+    (:class:`LabelUnintentionalSteps`). A unit's scores are the mean over the steps of all windows
+    that cover it; units that no step covers (the first of a video has no past to be predicted from)
+    are left out and counted. Results are shares from 0 to 1 over the units of all videos:
+    ``top1``, the ``mean_class`` accuracy,
     each class by its name, and ``loss`` (cross entropy, for a schedule that waits for a plateau).
 
     Besides, the middle of the unit with the highest score of *transitioning* is taken for the
@@ -55,12 +56,13 @@ class UnintentionalActionMetric(ClassificationMetric):
             KeyError: Samples lack what the metric needs.
         """
         for sample in data_samples:
-            missing = {'step_scores', *LabelSteps.META_KEYS} - set(sample)
+            missing = {'step_scores', *LabelUnintentionalSteps.META_KEYS} - set(sample)
             if missing:
                 raise KeyError(
                     f'UnintentionalActionMetric finds no {", ".join(sorted(missing))} in a '
                     'prediction: it needs an UnintentionalActionClassifier, and a pipeline that '
-                    f'ends with LabelSteps and PackActionInputs(meta_keys={LabelSteps.META_KEYS})'
+                    f'ends with LabelUnintentionalSteps and PackActionInputs(meta_keys='
+                    f'{LabelUnintentionalSteps.META_KEYS})'
                 )
             scores = sample['step_scores'].float().cpu().numpy()
             starts = np.asarray(sample['step_starts']).reshape(len(scores), -1)[:, 1:]

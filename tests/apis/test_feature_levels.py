@@ -349,9 +349,7 @@ def test_flow_end_to_end(probe_set, tmp_path):
 
 def test_length_and_aspect_are_those_of_the_files(probe_set):
     cfg = Config.fromfile(probe_set.config).evaluation.query
-    found, *_ = extract_many(
-        [], BASELINES, build_dataset(cfg.dataset), cfg.dataset.pipeline, progress=False
-    )
+    found, *_ = extract_many([], BASELINES, build_dataset(cfg.dataset), progress=False)
     assert np.allclose(np.exp(found.features), [[n, 64 / 48] for n in (8, 12, 16, 20, 8, 12, 16)])
     with pytest.raises(
         ValueError, match="which the baseline 'length, aspect' needs: .*baselines off"

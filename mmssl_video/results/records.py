@@ -97,7 +97,7 @@ def closeness_warnings(records: Sequence[dict]) -> dict[str, list[str]]:
     Returns:
         Sentences by the encoders' ``subject``.
     """
-    found = {}
+    sentences_of = {}
     for record in records:
         name, metric = next(iter(record['metrics'].items()))
         if record['kind'] != 'encoder':
@@ -125,8 +125,8 @@ def closeness_warnings(records: Sequence[dict]) -> dict[str, list[str]]:
                     f'(95% interval from {metric["low"]:.1f}); {", ".join(near)} '
                     f'{"comes" if len(near) == 1 else "come"} near it: {meaning}'
                 )
-        found[record['subject']] = sentences
-    return found
+        sentences_of[record['subject']] = sentences
+    return sentences_of
 
 
 def read_results(path: str | Path) -> list[dict]:

@@ -120,10 +120,10 @@ class UnintentionalActionMetric(ClassificationMetric):
         loss = metrics.pop('loss')
         counts = np.bincount(self.labels, minlength=len(STEP_CLASSES))
         # Units of a video are not independent: what an interval counts is the videos that have one.
-        found = [set(video['labels'][video['known']]) for video in self.videos]
-        queries = dict.fromkeys(('top1', 'mean_class'), sum(map(bool, found)))
+        label_sets = [set(video['labels'][video['known']]) for video in self.videos]
+        queries = dict.fromkeys(('top1', 'mean_class'), sum(map(bool, label_sets)))
         queries.update(
-            (name, sum(label in labels for labels in found))
+            (name, sum(label in labels for labels in label_sets))
             for label, name in enumerate(STEP_CLASSES)
         )
         chance = {name: 100 / len(STEP_CLASSES) for name in metrics}
@@ -163,12 +163,14 @@ class UnintentionalActionMetric(ClassificationMetric):
         hits = {within: [] for within in THRESHOLDS}
         for video in self.videos:
             known = video['known']
-            for within, found in hits.items():  # a video of less than a block is not found
-                found.append(
+            for within, figures in hits.items():  # a video of less than a block is not found
+                figures.append(
                     peak_hit(
                         video['times'][known], video['scores'][known, 1], video['failure'], within
                     )
                     if known.any()
                     else 0.0
                 )
-        return {localisation_name(within): float(np.mean(found)) for within, found in hits.items()}
+        return {
+            localisation_name(within): float(np.mean(figures)) for within, figures in hits.items()
+        }

@@ -72,7 +72,7 @@ def augment(options: Options) -> Iterator[Result]:
             imgs.append(np.uint8(np.clip(255 * img, 0, 255)))
         seconds = in_turns(
             {
-                'VideoColorJitter': lambda imgs=imgs: jitter(dict(imgs=imgs)),
+                VideoColorJitter.__name__: lambda imgs=imgs: jitter(dict(imgs=imgs)),
                 'PIL, frame by frame': lambda imgs=imgs: pil_jitter(imgs),
             },
             options.repeats,

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..atomic_files import write_atomic
+from ..version import __version__
 from .confidence import wilson_interval
 from .protocol_output import ProtocolOutput
 
@@ -65,8 +66,6 @@ def make_record(
             f'a record needs exactly the fields {", ".join(FIELDS)}; these differ: '
             f'{", ".join(sorted(set(fields) ^ set(FIELDS)))}'
         )
-    from .. import __version__
-
     metrics, counts = {}, output.details.get('queries', {})
     for name, value in output.metrics.items():
         value = min(max(value, 0.0), 100.0)  # sums of fractional hits end in rounding errors

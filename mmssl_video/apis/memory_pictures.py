@@ -290,7 +290,7 @@ def distinct(order: np.ndarray, counts: np.ndarray, top: int) -> list[int]:
 
 def _frames_of(config: dict, found: FeatureSet, rows: list[list[int]]) -> list[list[np.ndarray]]:
     """Middle frames ``[H, W, 3]`` of clips, given as rows of the features."""
-    dataset, blocks = build_dataset(config), view_of(config).num_blocks
+    dataset = build_dataset(config)
     places = {str(dataset.get_data_info(i)['filename']): i for i in range(len(dataset))}
     starts = np.cumsum(found.counts) - found.counts
     video_of = np.repeat(np.arange(len(found.counts)), found.counts)
@@ -299,7 +299,9 @@ def _frames_of(config: dict, found: FeatureSet, rows: list[list[int]]) -> list[l
         strips.append([])
         for row in line:
             video = video_of[row]
-            windows = as_windows(dataset[places[found.names[video]]]['inputs'], blocks)
+            windows = as_windows(
+                dataset[places[found.names[video]]]['inputs'], dataset.view.num_blocks
+            )
             window = windows[row - starts[video]]
             clip = window[len(window) // 2]
             strips[-1].append(clip[:, clip.shape[1] // 2].permute(1, 2, 0).byte().numpy())

@@ -20,8 +20,7 @@ from helpers.configs import (
     spelling,
 )
 from mmssl_video.apis import load_config
-from mmssl_video.apis.views import pipeline_of
-from mmssl_video.datasets.pipelines import flat_steps
+from mmssl_video.datasets.pipelines import flat_steps, pipeline_of
 from mmssl_video.settings.checks import check_config
 from mmssl_video.settings.names import config_dir, find_config
 

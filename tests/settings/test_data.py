@@ -286,7 +286,7 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, name, data, words):
 
 
 def test_a_slip_in_the_name_of_a_step_is_named():
-    from mmssl_video.apis.views import pipeline_of
+    from mmssl_video.datasets.pipelines import pipeline_of
 
     cfg = load('memdpc_ucf101', **{'train_dataloader.dataset.pipeline.sampel.stride': 2})
     with pytest.raises(ValueError, match="step 'sampel' of a pipeline has no type: its steps are"):

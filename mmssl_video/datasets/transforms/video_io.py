@@ -157,11 +157,11 @@ def _truncated(container, stream, packets) -> str | None:
     Headers may be off by a frame or two in sound files, so 2% are tolerated; a packet that the file
     ends in the middle of (``is_corrupt``) never is.
     """
-    found = len(packets)
-    if packets[-1].corrupt or found < 0.98 * stream.frames - 2:
+    num_packets = len(packets)
+    if packets[-1].corrupt or num_packets < 0.98 * stream.frames - 2:
         return (
             f'truncated: the header promises {stream.frames} frames, '
-            f'the file holds {found - packets[-1].corrupt}'
+            f'the file holds {num_packets - packets[-1].corrupt}'
         )
     if 'matroska' in container.format.name:  # promises a duration, no number of frames
         tag = re.fullmatch(r'(\d+):(\d\d):(\d+(?:\.\d*)?)', stream.metadata.get('DURATION', ''))

@@ -1,4 +1,4 @@
-"""Installation of mmssl_video: `pip install .[lite]`, or `pip install -e .[lite,tests]` to work on it.
+"""Installation of mmssl_video: `pip install .[lite]`, to work on it `pip install -e .[lite,dev]`.
 
 The metadata ask for neither mmcv nor mmcv-lite: they own the same files, one installed over the
 other breaks both, and a wheel cannot look at the machine that it is installed on. `[lite]` brings
@@ -7,6 +7,7 @@ mmcv-lite, which is all that is needed; who has a full mmcv leaves it out.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -44,9 +45,8 @@ class BuildWithConfigs(build_py):
 
 
 def version() -> str:
-    scope: dict = {}
-    exec((HERE / 'mmssl_video' / 'version.py').read_text(), scope)
-    return scope['__version__']
+    text = (HERE / 'mmssl_video' / 'version.py').read_text()
+    return re.search(r"^__version__ = '(.+)'$", text, re.MULTILINE).group(1)
 
 
 readme = HERE / 'README.md'

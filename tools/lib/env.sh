@@ -4,6 +4,7 @@
 #                      comes along unless a full mmcv is there (they own the same files)
 #
 # TORCH_SPEC   what to install where torch is missing (default: the line of constraints.txt)
+# MMSSL_PINS   a file of pins instead of constraints.txt: requirements/oldest.txt or newest.txt
 # PYTHON       the Python to make .venv with (default: python3)
 # MMSSL_OPENCV=headless   in an environment of your own: replace an OpenCV that does not load
 

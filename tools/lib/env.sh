@@ -35,7 +35,7 @@ make_venv() {
     mkdir -p "$REPO/.venv/tmp" || fail "$REPO cannot be written: activate an environment of your own"
     (cd "$REPO" && TMPDIR=$REPO/.venv/tmp "$python" -m venv .venv) ||
         fail "$python cannot make a virtual environment (on Debian: apt install python3-venv)"
-    rmdir "$REPO/.venv/tmp"
+    rm -rf "$REPO/.venv/tmp"
     touch "$REPO/.venv/made-by-mmssl_video"  # opencv.py may change it
 }
 

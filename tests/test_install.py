@@ -183,6 +183,8 @@ def version(name):
     raise metadata.PackageNotFoundError(name)
 metadata.version = version
 sys.prefix = {str(folder)!r}
+with open({str(folder / 'bin' / 'folders')!r}, 'a') as folders:
+    print(os.getcwd(), file=folders)
 arguments = sys.argv[1:]
 if arguments[0] == '-m':
     print(*arguments[1:])
@@ -246,12 +248,11 @@ def test_tests_run_in_parallel_unless_told_otherwise(arguments, expected, tmp_pa
     assert output.splitlines()[-1] == f'pytest {expected}'
 
 
-def test_nothing_of_the_current_folder_is_imported(tmp_path):
-    """A file that is called like a module of Python's would run."""
-    (tmp_path / 'json.py').write_text('raise SystemExit("json.py of the current folder ran")')
-    (tmp_path / 'tempfile.py').write_text('raise SystemExit("tempfile.py ran")')
-    script = f'source "{REPO}/tools/lib/env.sh"; has_pip "{sys.executable}" && echo fine'
-    assert run('bash', '-c', script, cwd=tmp_path).stdout == 'fine\n'
+def test_set_up_imports_nothing_of_the_current_folder(tmp_path):
+    """`python -c` would run a torch.py or json.py that lies there."""
+    set_up(tmp_path, 'tests')
+    folders = set((tmp_path / 'bin' / 'folders').read_text().splitlines())
+    assert folders == {str(REPO)}
 
 
 def constraints_with(monkeypatch, installed: dict) -> list[str]:

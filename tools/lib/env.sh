@@ -19,16 +19,11 @@ fail() {
 use_env() {
     if [[ -z ${VIRTUAL_ENV:-} && -z ${CONDA_PREFIX:-} ]]; then
         # without pip it is the remains of a set-up that was stopped
-        if ! has_pip "$REPO/.venv/bin/python" 2> /dev/null; then make_venv; fi
+        if ! "$REPO/.venv/bin/python" -m pip --version > /dev/null 2>&1; then make_venv; fi
         source "$REPO/.venv/bin/activate"
     fi
     check_python python
-    has_pip python || fail "the active environment has no pip"
-}
-
-# From the repository, here and below: Python imports what happens to lie in the current folder.
-has_pip() {
-    (cd "$REPO" && "$1" -m pip --version > /dev/null)
+    python -m pip --version > /dev/null || fail "the active environment has no pip"
 }
 
 make_venv() {
@@ -49,6 +44,7 @@ check_python() {
         fail "Python 3.9 to 3.13 is needed, but $1 is $("$1" -V 2>&1); choose one with PYTHON=..."
 }
 
+# A subshell in the repository: Python would import what happens to lie in the current folder.
 install_package() (
     local extras=${1:-} prefix tools=$REPO/tools/lib
     cd "$REPO"

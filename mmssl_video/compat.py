@@ -59,14 +59,23 @@ def check_versions() -> None:
     """
     for module, distributions, first, last in SUPPORTED:
         wanted = f'mmssl_video needs {distributions[0]} >= {first}, < {last}'
-        advice = 'install the package again: pip install -c requirements/constraints.txt .'
         version = _installed_version(distributions)
         if version is None and importlib.util.find_spec(module) is None:
-            raise ImportError(f'{wanted}, but it is not installed in {sys.prefix}; {advice}')
+            # the package asks pip for no mmcv: a full one may be there, and lite would break it
+            smallest = 'mmcv-lite' if module == 'mmcv' else distributions[0]
+            raise ImportError(
+                f'{wanted}, but it is not installed in {sys.prefix}; '
+                f"pip install '{smallest}>={first},<{last}'"
+            )
         if version is None:  # on the path without metadata, as in a source checkout
             version = importlib.import_module(module).__version__
         if not _release(first) <= _release(version) < _release(last):
-            raise ImportError(f'{wanted}, but {version} is installed; {advice}')
+            installed = next(
+                (name for name in distributions if _installed_version((name,))), distributions[0]
+            )
+            raise ImportError(
+                f"{wanted}, but {version} is installed; pip install '{installed}>={first},<{last}'"
+            )
 
 
 def _installed_version(distributions: tuple[str, ...]) -> str | None:
@@ -92,7 +101,14 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def check_opencv() -> None:
-    """Warn of OpenCV distributions of different versions: they share files and fail silently."""
+    """Refuse an OpenCV that does not load, warn of several versions of it.
+
+    The wheels share their files: several versions fail silently. Those that mmengine and mmaction2
+    ask for need libraries of windows, which servers and containers lack.
+
+    Raises:
+        ImportError: A library of the system is missing; the sentence says what to install.
+    """
     names = (
         'opencv-python',
         'opencv-contrib-python',
@@ -106,6 +122,18 @@ def check_opencv() -> None:
         warnings.warn(
             f'{listed} are installed and overwrite the same files: install one version of them all'
         )
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        if '.so' not in str(error):
+            raise
+        version = next(iter(found.values()), '')
+        raise ImportError(
+            f'OpenCV does not load ({error}): install the libraries it needs (on Debian and '
+            'Ubuntu: apt install libgl1 libglib2.0-0), or its version without windows: pip '
+            'uninstall -y opencv-python opencv-contrib-python, then pip install '
+            f'opencv-contrib-python-headless{"==" if version else ""}{version}'
+        ) from None
 
 
 def provide_distutils() -> None:

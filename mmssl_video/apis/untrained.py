@@ -23,7 +23,8 @@ def random_twins(encoders: Sequence[Encoder], seed: int = 0) -> list[Encoder]:
         encoders: Encoders that are evaluated.
         seed: Seed of the random weights.
     """
-    twins, seen = [], []
+    twins: list[Encoder] = []
+    seen: list[dict] = []
     if any(encoder.seed is not None for encoder in encoders):
         return twins
     for encoder in encoders:

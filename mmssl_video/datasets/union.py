@@ -16,7 +16,7 @@ class UnionDataset(Dataset):
     """
 
     def __init__(self, datasets: Sequence[Any]) -> None:
-        places = {}
+        places: dict[str, tuple[Any, int]] = {}
         for dataset in datasets:
             for i in range(len(dataset)):
                 places.setdefault(str(dataset.get_data_info(i)['filename']), (dataset, i))

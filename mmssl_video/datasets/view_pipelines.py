@@ -28,14 +28,15 @@ def surprise_pipeline(view: View) -> dict[str, ConfigDict]:
             "the model's windows are one block each, so there is nothing to predict: "
             'surprise needs a model of DPC or MemDPC'
         )
+    num_frames, stride = _window(view)
     pipeline['sample'] = ConfigDict(
         type='SampleUnintentionalWindow',
-        num_frames=view.num_frames,
-        stride=view.stride,
+        num_frames=num_frames,
+        stride=stride,
         num_blocks=view.num_blocks,
         mode='sliding',
         short='pad',
-        step_frames=view.num_frames * view.stride // view.num_blocks,
+        step_frames=num_frames * stride // view.num_blocks,
     )
     pipeline['pack'].meta_keys = TIMELINE_INFO
     return pipeline
@@ -54,14 +55,24 @@ def augmented_pipeline(view: View, strength: int) -> dict[str, ConfigDict]:
     Returns:
         Named steps, those of :func:`test_pipeline` with the augmentation behind ``sample``.
     """
-    dropped = strength // 3
+    dropped, (num_frames, _) = strength // 3, _window(view)
     steps = {}
     for name, step in test_pipeline(view, num_windows=1).items():
         steps[name] = step
         if name == 'sample':
-            step.num_frames = view.num_frames + strength
+            step.num_frames = num_frames + strength
             steps['repeat'] = dict(type='RepeatClips', times=2)
             steps['rate'] = dict(type='PlaybackRateDistortion', max_dropped=strength - dropped)
             steps['dropout'] = dict(type='TemporalRandomDropout', num_dropped=dropped)
-            steps['time_crop'] = dict(type='TemporalRandomCrop', num_frames=view.num_frames)
+            steps['time_crop'] = dict(type='TemporalRandomCrop', num_frames=num_frames)
     return {name: ConfigDict(step) for name, step in steps.items()}
+
+
+def _window(view):
+    """Frames and stride of a window, which a sampler of a user's own need not say."""
+    if view.num_frames is None or view.stride is None:
+        raise ValueError(
+            "the encoder's training pipeline does not say the frames and the stride of its windows "
+            '(View.num_frames, View.stride), which are needed here'
+        )
+    return view.num_frames, view.stride

@@ -246,7 +246,7 @@ def check_role_lists(datasets: dict[str, Dataset]) -> list[str]:
     ] * bool(both)
 
 
-def infos_of(dataset: Dataset, key: str = 'label') -> tuple[list[str], list]:
+def infos_of(dataset: Any, key: str = 'label') -> tuple[list[str], list]:
     """File names of a dataset's videos, and their labels (or another key)."""
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     default = {'label': lambda info: -1, 'name': lambda info: str(info['filename'])}[key]

@@ -1,6 +1,6 @@
 """What a person calls from Python: train, test, encoders, features, evaluations and pictures."""
 
-import mmssl_video  # noqa: F401  (its work-rounds must run before the first mmaction import)
+import mmssl_video  # its work-rounds must run before the first mmaction import
 
 from ..results.summary import summarize
 from ..settings.load import load_config

@@ -44,7 +44,7 @@ def test_every_protocol_takes_every_encoder(name, data, flow):
     for encoder in ENCODERS['demo' if data == 'demo' else 'ucf101']:
         views = {role: views_of(encoder, options_of(settings, role)).num_views for role in ROLES}
         for config in settings['protocol']:
-            protocol, options, level = protocol_of(config, settings.get('feature'))
+            protocol, options, _level = protocol_of(config, settings.get('feature'))
             protocol.check_views(views)
             assert not options.get('ks') or max(options['ks']) <= 50
 

@@ -187,7 +187,7 @@ def test_a_list_with_bad_videos(videos, tmp_path, kind, workers):
         error = np.abs(flow[..., :2].astype(int) - np.stack(expected))
         assert error.max() == 0 if kind == 'mp4' else error.mean() < 0.5
         assert abs(np.median(to_pixels(flow[..., 0])) - (i - 1)) < 0.3
-    left = [path for path in (tmp_path / 'out').rglob('.*')]
+    left = list((tmp_path / 'out').rglob('.*'))
     assert left == []
 
 

@@ -255,7 +255,7 @@ def test_a_killed_run_goes_on(tmp_path):
     report = prepare('folder', src, out, resize=256, **QUIET)
     assert 3 <= report['videos']['known_before'] <= done
     assert len(stamps(out / 'videos')) == 40
-    assert not [path for path in (out / 'videos').rglob('.*')]
+    assert not list((out / 'videos').rglob('.*'))
     # the last process of the killed run ends by itself
     deadline = time.monotonic() + 30
     while any(str(out) in command for command in commands()):

@@ -25,7 +25,7 @@ class Log(logging.Handler):
     def __init__(self):
         super().__init__()
         self.messages = []
-        self.logger = logging.Logger('hooks')
+        self.logger = logging.Logger('hooks')  # noqa: LOG001 (one of its own)
         self.logger.addHandler(self)
 
     def emit(self, record):

@@ -270,7 +270,7 @@ for folder in ('open', 'open/below', 'locked', 'locked/below'):
 
 def test_a_fault_of_the_program_keeps_its_traceback(capsys):
     with pytest.raises(SystemExit) as leave:
-        errors.run(lambda: [][1])
+        errors.run(lambda: 1 / 0)
     output = capsys.readouterr().err
     assert leave.value.code == 1
     assert 'Traceback' in output

@@ -70,6 +70,8 @@ def _write(source: str, target: str, short: int) -> tuple[int, Fraction, float]:
         av.open(target, 'w', format='mp4', options={'movflags': '+faststart'}) as writer,
     ):
         stream = reader.streams.best('video')
+        if stream is None:
+            raise BadVideoError(source, 'holds no video stream')
         rate = stream.average_rate or stream.base_rate
         if not rate:
             raise BadVideoError(source, 'does not tell its frame rate')

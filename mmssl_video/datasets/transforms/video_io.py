@@ -22,10 +22,10 @@ import os
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -234,14 +234,15 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
         comment = container.metadata.get('comment', '')
         sound = packets[0].key and not broken
         shown = [packet for packet in packets if packet.shown]
-        timed = not any(packet.pts is None for packet in packets) and bool(
+        stamps = [packet.pts for packet in packets if packet.pts is not None]
+        timed = len(stamps) == len(packets) and bool(
             _TIMED_CONTAINERS & set(container.format.name.split(','))
         )
         if sound and timed:
-            times = sorted(packet.pts for packet in shown)
+            times = sorted(pts for pts, packet in zip(stamps, packets) if packet.shown)
             keys = sorted(
-                (packet.pts, packet.pts if packet.dts is None else packet.dts)
-                for packet in packets
+                (pts, pts if packet.dts is None else packet.dts)
+                for pts, packet in zip(stamps, packets)
                 if packet.key
             )
             counts = Counter(times)
@@ -434,7 +435,7 @@ class VideoSource:
 
 
 # What opens a file of each modality; see transforms/flow_input.py for the other one.
-SOURCES = dict(RGB=VideoSource)
+SOURCES: dict[str, Callable[..., Any]] = dict(RGB=VideoSource)
 
 
 @TRANSFORMS.register_module()

@@ -12,6 +12,7 @@ import pytest
 from helpers.flow_videos import moving_frames, write_moving_video
 from helpers.videos import numbered_frames, stream_copy_cut, write_video
 from mmssl_video.datasets import flow as flow_module
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow import (
     extract_flow,
@@ -23,7 +24,6 @@ from mmssl_video.datasets.flow import (
 )
 from mmssl_video.datasets.flow_format import to_bytes, to_pixels
 from mmssl_video.datasets.transforms.flow import open_flow
-from mmssl_video.datasets.transforms.video_io import VideoSource
 
 INNER = np.s_[:, 12:-12, 12:-12]  # away from the borders, where the picture comes in
 

@@ -21,10 +21,10 @@ import pytest
 
 from helpers.tiny_run import REPO, environment
 from helpers.videos import numbered_frames, read_number, write_video
+from mmssl_video.datasets.decoding import VideoSource, probe_video
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.preparation import prepare
 from mmssl_video.datasets.preparation.reencoding import GOP, reencode, resized
-from mmssl_video.datasets.transforms.video_io import VideoSource, probe_video
 
 QUIET = dict(show=False, workers=2)
 

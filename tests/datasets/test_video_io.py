@@ -20,8 +20,8 @@ from helpers.videos import (
     stream_copy_cut,
     write_video,
 )
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
-from mmssl_video.datasets.transforms.video_io import VideoSource
 
 NUM_FRAMES = 90
 # file name -> (writer arguments, the way of reading that the probe must choose)
@@ -285,7 +285,7 @@ _TRY_ALL = """
 import json, sys
 import mmssl_video
 from mmssl_video.datasets.errors import BadVideoError
-from mmssl_video.datasets.transforms.video_io import VideoSource
+from mmssl_video.datasets.decoding import VideoSource
 out = {}
 for path in sys.argv[1:]:
     for truncated in (False, True):

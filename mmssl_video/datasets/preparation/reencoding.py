@@ -9,8 +9,8 @@ import av
 import numpy as np
 
 from mmssl_video.atomic_files import open_atomic
+from mmssl_video.datasets.decoding import probe_video
 from mmssl_video.datasets.errors import BadVideoError
-from mmssl_video.datasets.transforms.video_io import probe_video
 
 from .verification import verify_video
 
@@ -30,7 +30,7 @@ def reencode(source, target, short: int) -> dict:
     """Write one copy: H.264, every frame, the source's average frame rate, no sound.
 
     Every key frame starts afresh (closed groups of pictures) and there are no B-frames, so that
-    decord and every other reader seek exactly. Frames are scaled up too where the source is
+    every reader seeks exactly. Frames are scaled up too where the source is
     smaller. A rotation in the metadata is applied. The copy is verified before it takes its place;
     the target is whole or not there.
 
@@ -56,7 +56,7 @@ def reencode(source, target, short: int) -> dict:
             raise BadVideoError(source, f'damaged: {count} of {promised} frames can be decoded')
         info = verify_video(file.name)
         way = probe_video(file.name).way
-        if info['frames'] != count or way != 'decord':
+        if info['frames'] != count or way != 'seek':
             raise BadVideoError(
                 source, f'its copy holds {info["frames"]} frames for {count}, to be read by {way!r}'
             )

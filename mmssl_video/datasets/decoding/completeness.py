@@ -1,0 +1,223 @@
+"""Whether a file was cut off or damaged, by how its container's parts follow one another.
+
+The number of frames in a header does not tell: an AVI counts the empty chunks that stand for
+dropped frames, an MP4 those that its edit list leaves out. What does: every part says how long it
+is, so that in a whole file the parts end where the file ends, and the frames lie in certain parts.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from typing import NamedTuple
+
+
+class Structure(NamedTuple):
+    """How the parts of a file follow one another.
+
+    Attributes:
+        cut: The file ends where more frames must follow.
+        damage: Between frames stands what does not belong there; frames are lost.
+        chunks: Video chunks, empty ones counted (AVI; else 0).
+    """
+
+    cut: bool = False
+    damage: bool = False
+    chunks: int = 0
+
+
+def structure_of(path: str, container_format: str, stream: int = 0) -> Structure:
+    """Walk through a file.
+
+    Args:
+        path: The file, not empty.
+        container_format: FFmpeg's name of the demuxer.
+        stream: Number of the video stream.
+
+    Returns:
+        What was found; containers that make no promise (MPEG streams …) are always whole.
+    """
+    names = set(container_format.split(','))
+    for kinds, walk in _WALKS.items():
+        if names & set(kinds):
+            with open(path, 'rb') as file:
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                    return walk(data, stream)
+    return Structure()
+
+
+def lacks_index(path: str) -> bool:
+    """Whether this is an MP4 or MOV file without the part that says where its frames lie."""
+    with open(path, 'rb') as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            kinds = [kind for kind, _, _ in _boxes(data)]
+    return b'mdat' in kinds and b'moov' not in kinds and b'moof' not in kinds
+
+
+# ------------------------------------------------------------------------------ MP4, MOV
+
+
+def _boxes(data):
+    """``(kind, end, open)`` of the boxes at the top; ``open``: it reaches to the file's end."""
+    position = 0
+    while position + 8 <= len(data):
+        size, kind = struct.unpack_from('>I4s', data, position)
+        if size == 1 and position + 16 <= len(data):
+            size = struct.unpack_from('>Q', data, position + 8)[0]
+        if size and size < 8:
+            return
+        end = position + size if size else len(data)
+        yield kind, end, size == 0
+        position = end
+
+
+def _walk_mp4(data, stream) -> Structure:
+    return Structure(
+        cut=any(
+            kind in (b'mdat', b'moof') and (end > len(data) or is_open)
+            for kind, end, is_open in _boxes(data)
+        )
+    )
+
+
+# ------------------------------------------------------------------------------ AVI
+
+
+def _walk_avi(data, stream) -> Structure:
+    """Every chunk of every ``movi`` list, one after the other."""
+    ours = (b'%02ddc' % stream, b'%02ddb' % stream)
+    chunks, position, index_follows = 0, 0, False
+    stack = []  # ends of the lists around `position`
+    while position + 8 <= len(data):
+        while stack and position >= stack[-1]:
+            stack.pop()
+        kind, size = struct.unpack_from('<4sI', data, position)
+        end = position + 8 + size
+        if kind in (b'RIFF', b'LIST') and position + 12 <= len(data):
+            inner = bytes(data[position + 8 : position + 12])
+            if kind == b'RIFF' or inner in (b'movi', b'rec '):
+                index_follows = index_follows and kind == b'RIFF'
+                if end > position + 8:  # lists of an unfinished recording have no size yet
+                    stack.append(end)
+                position += 12
+                continue
+            frames = False
+        else:
+            digits = kind[:2].isdigit()
+            frames = digits and kind[2:] in (b'dc', b'db')
+            index_follows = index_follows or kind == b'idx1'
+            if (
+                len(stack) > 1
+                and not (  # inside of movi
+                    kind in (b'idx1', b'JUNK', b'junk')
+                    or kind[:2] == b'ix'
+                    or (digits and kind[2:] in (b'dc', b'db', b'wb', b'tx', b'pc', b'ix'))
+                )
+            ):
+                return Structure(damage=True, chunks=chunks)
+        if end > len(data):
+            return Structure(cut=frames or not index_follows, chunks=chunks)
+        chunks += kind in ours
+        position = end + (size & 1)
+    missing = bool(stack) and max(stack) > len(data) + 1 and not index_follows
+    return Structure(cut=missing, chunks=chunks)
+
+
+# ------------------------------------------------------------------------------ Matroska, WebM
+
+_EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+# SeekHead, Info, Tracks, Cues, Tags, Chapters, Attachments, Void, CRC-32
+_BESIDE_CLUSTERS = {
+    *(0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469),
+    *(0xEC, 0xBF),
+}
+# Timestamp, SilentTracks, Position, PrevSize, SimpleBlock, BlockGroup, EncryptedBlock, Void, CRC-32
+_IN_CLUSTER = {0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF, 0xEC, 0xBF}
+
+
+def _element(data, position):
+    """``(id, start of the content, its size or None where unknown)``; None at the file's end."""
+    if position >= len(data):
+        return None
+    id_size = 9 - data[position].bit_length()
+    where = position + id_size
+    if id_size > 4 or where >= len(data):
+        return 0, where, 0
+    length = 9 - data[where].bit_length()
+    start = where + length
+    if length > 8 or start > len(data):
+        return 0, start, 0
+    number = int.from_bytes(data[position:where], 'big')
+    size = int.from_bytes(data[where:start], 'big') & ((1 << 7 * length) - 1)
+    return number, start, None if size == (1 << 7 * length) - 1 else size
+
+
+def _walk_matroska(data, stream) -> Structure:
+    number, position, size = _element(data, 0)
+    if number != _EBML:
+        return Structure()
+    number, position, size = _element(data, position + (size or 0)) or (0, 0, 0)
+    if number != _SEGMENT:
+        return Structure(damage=True)
+    segment_end = None if size is None else position + size
+    inside, last = None, None  # end of the open cluster (0: unknown), kind of the last element
+    while segment_end is None or position < segment_end:
+        if inside and position >= inside:
+            if position > inside:
+                return Structure(damage=True)
+            inside = None
+        element = _element(data, position)
+        if element is None:
+            # a recording without sizes may end anywhere; one with a size must not end in clusters
+            promised = inside or (segment_end is not None and last == _CLUSTER)
+            return Structure(cut=bool(promised))
+        number, start, size = element
+        if number == _CLUSTER and not inside:
+            inside = 0 if size is None else start + size
+            last, position = number, start
+            continue
+        if number in _IN_CLUSTER and inside is not None:
+            last = _CLUSTER
+        elif number in _BESIDE_CLUSTERS and not inside:
+            inside, last = None, number
+        else:
+            in_frames = last == _CLUSTER and len(data) - position < 12  # the cut is in a header
+            return Structure(cut=in_frames, damage=not in_frames)
+        if size is None or start + size > len(data):
+            return Structure(cut=last == _CLUSTER)
+        position = start + size
+    return Structure()
+
+
+# ------------------------------------------------------------------------------ others
+
+_ASF_DATA = bytes.fromhex('3626b2758e66cf11a6d900aa0062ce6c')
+
+
+def _walk_asf(data, stream) -> Structure:
+    position = 0
+    while position + 24 <= len(data):
+        (size,) = struct.unpack_from('<Q', data, position + 16)
+        if data[position : position + 16] == _ASF_DATA:
+            return Structure(cut=size > 50 and position + size > len(data))
+        if size < 24:
+            break
+        position += size
+    return Structure()
+
+
+def _walk_flv(data, stream) -> Structure:
+    where = data.find(b'filesize\0', 0, 4096)
+    if where < 0:
+        return Structure()
+    (promised,) = struct.unpack_from('>d', data, where + 9)
+    return Structure(cut=len(data) < promised < 2**53)
+
+
+_WALKS = {
+    ('mov', 'mp4'): _walk_mp4,
+    ('avi',): _walk_avi,
+    ('matroska', 'webm'): _walk_matroska,
+    ('asf',): _walk_asf,
+    ('flv',): _walk_flv,
+}

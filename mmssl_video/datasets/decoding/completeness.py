@@ -17,12 +17,13 @@ class Structure(NamedTuple):
 
     Attributes:
         cut: The file ends where more frames must follow.
-        damage: Between frames stands what does not belong there; frames are lost.
+        damage: Where between frames stands what does not belong there, in bytes from the start
+            (frames are lost there); ``None`` where all fits.
         chunks: Video chunks, empty ones counted (AVI; else 0).
     """
 
     cut: bool = False
-    damage: bool = False
+    damage: int | None = None
     chunks: int = 0
 
 
@@ -114,7 +115,7 @@ def _walk_avi(data, stream) -> Structure:
                     or (digits and kind[2:] in (b'dc', b'db', b'wb', b'tx', b'pc', b'ix'))
                 )
             ):
-                return Structure(damage=True, chunks=chunks)
+                return Structure(damage=position, chunks=chunks)
         if end > len(data):
             return Structure(cut=frames or not index_follows, chunks=chunks)
         chunks += kind in ours
@@ -158,13 +159,13 @@ def _walk_matroska(data, stream) -> Structure:
         return Structure()
     number, position, size = _element(data, position + (size or 0)) or (0, 0, 0)
     if number != _SEGMENT:
-        return Structure(damage=True)
+        return Structure(damage=0)
     segment_end = None if size is None else position + size
     inside, last = None, None  # end of the open cluster (0: unknown), kind of the last element
     while segment_end is None or position < segment_end:
         if inside and position >= inside:
             if position > inside:
-                return Structure(damage=True)
+                return Structure(damage=inside)
             inside = None
         element = _element(data, position)
         if element is None:
@@ -182,7 +183,7 @@ def _walk_matroska(data, stream) -> Structure:
             inside, last = None, number
         else:
             in_frames = last == _CLUSTER and len(data) - position < 12  # the cut is in a header
-            return Structure(cut=in_frames, damage=not in_frames)
+            return Structure(cut=in_frames, damage=None if in_frames else position)
         if size is None or start + size > len(data):
             return Structure(cut=last == _CLUSTER)
         position = start + size

@@ -49,10 +49,21 @@ def use_threads(stream, num_threads: int) -> None:
     stream.codec_context.thread_count = num_threads
 
 
-def decode(container, stream) -> Iterator[av.VideoFrame]:
-    """Frames of the stream in display order from where the container stands, damaged ones too."""
+def decode(container, stream, max_packets: int | None = None) -> Iterator[av.VideoFrame]:
+    """Frames of the stream in display order from where the container stands, damaged ones too.
+
+    Args:
+        container, stream: As opened.
+        max_packets: Decode no more than these.
+    """
     transport = container.format.name == 'mpegts'
+    used = 0
     for packet in container.demux(stream):
+        if packet.size:
+            if used == max_packets:
+                yield from stream.decode(None)
+                return
+            used += 1
         if transport and packet.is_corrupt:
             # "a packet number was skipped", as where files were joined: whether something is
             # missing the decoder finds out
@@ -60,17 +71,22 @@ def decode(container, stream) -> Iterator[av.VideoFrame]:
         yield from packet.decode()
 
 
-def sound_frames(container, stream) -> Iterator[av.VideoFrame]:
+def sound_frames(
+    container, stream, clean: bool = True, max_packets: int | None = None
+) -> Iterator[av.VideoFrame]:
     """Frames of the stream from its start, in display order.
 
-    Frames before the first sound one are left out: in a file that was cut from another, they refer
-    to pictures that lie before the cut.
+    Args:
+        container, stream: As opened.
+        clean: Whether the first frames refer to nothing that lies before them. In a file that was
+            cut from another they may; then frames before the first sound one are left out.
+        max_packets: Decode no more than these.
 
     Raises:
         DamagedFrameError: At a damaged frame after that.
     """
-    begun = False
-    for frame in decode(container, stream):
+    begun = clean
+    for frame in decode(container, stream, max_packets):
         if not frame.is_corrupt:
             begun = True
             yield frame

@@ -49,6 +49,8 @@ class VideoProbe:
         times: Display times of the frames, ascending, in stream ticks (not for ``'count'``).
         keys: ``(display time, seek time)`` of the frames at which decoding can begin, ascending
             (likewise).
+        clean: Whether all that the first frames refer to is there (see
+            :func:`~.container.sound_frames`).
         comment: The comment in the file's metadata.
     """
 
@@ -57,6 +59,7 @@ class VideoProbe:
     way: str
     times: Sequence[int] = ()
     keys: Sequence[tuple] = ()
+    clean: bool = True
     comment: str = ''
 
 
@@ -67,6 +70,7 @@ class _Packet(NamedTuple):
     frames: int  # frames that it shows
     discard: bool  # before the start that an edit list sets
     corrupt: bool
+    position: int  # in the file, bytes; -1 where not known
 
 
 def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) -> VideoProbe:
@@ -115,13 +119,16 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
                             reader.num_frames(packet),
                             packet.is_discard,
                             packet.is_corrupt,
+                            -1 if packet.pos is None else packet.pos,
                         )
                     )
         except DAMAGE as error:
             broken = f'damaged after {len(packets)} frames ({reason(error)})'
         if not packets:
             raise BadVideoError(path, broken or 'its video stream holds no frames')
-        broken = broken or _missing(path, container, stream, packets)
+        intact = len(packets)  # so many packets stand before the damage
+        if not broken:
+            broken, intact = _missing(path, container, stream, packets)
         if broken and not allow_truncated:
             raise BadVideoError(path, f'{broken}; {_ADVICE}')
         fps = float(stream.average_rate or 0)
@@ -134,43 +141,52 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
                 for each in packets
                 if each.fresh
             )
-            return VideoProbe(len(times), fps, 'seek', times, keys, comment)
-        if container.format.name == 'avi' and not broken and _starts_clean(packets, reader):
+            return VideoProbe(len(times), fps, 'seek', times, keys, comment=comment)
+        clean = _starts_clean(packets, reader)
+        if container.format.name == 'avi' and not broken and clean:
             total = _total_in_avi(packets, reader.packed)
             if total is not None:
                 return VideoProbe(total, fps, 'count', comment=comment)
     # Elsewhere a packet may be half of a frame, or none.
-    total, damage = _count_frames(path, num_threads)
+    total, damage = count_frames(path, num_threads, clean, intact)
     if damage and not allow_truncated:
         raise BadVideoError(path, f'damaged after {total} frames ({damage}); {_ADVICE}')
     if total == 0:
         raise BadVideoError(path, f'{broken or "damaged"}; no frame of it can be decoded')
-    return VideoProbe(total, fps, 'count', comment=comment)
+    return VideoProbe(total, fps, 'count', clean=clean, comment=comment)
 
 
-def _missing(path, container, stream, packets) -> str | None:
-    """In which way frames are missing; ``None`` when none is."""
+def _missing(path, container, stream, packets) -> tuple[str | None, int]:
+    """In which way frames are missing (``None``: none is), and how many packets come before."""
     promised, found = stream.frames, len(packets)
     ends_whole = not packets[-1].corrupt
     container_format = container.format.name
     if ends_whole and found == promised and 'matroska' not in container_format:
-        return None  # the ordinary case; Matroska does not count its frames
+        return None, found  # the ordinary case; Matroska does not count its frames
     structure = structure_of(path, container_format, stream.index)
-    if 'avi' == container_format and structure.cut:
+    if structure.damage is not None:
+        intact = sum(packet.position < structure.damage for packet in packets)
+        return f'damaged: its container is broken after {intact} frames', intact
+    cut = structure.cut
+    if cut and container_format == 'avi':
         # only the header's word can tell whether something came after the last chunk
-        structure = structure._replace(cut=not promised or structure.chunks < promised)
-    if structure.cut or (not ends_whole and container_format != 'mpegts'):
-        whole = found - (not ends_whole)
+        cut = not promised or structure.chunks < promised
+    if cut or (not ends_whole and container_format != 'mpegts'):
+        intact = found - (not ends_whole)
         of = f' of the {promised} frames that its header promises' if promised else ' frames'
-        return f'truncated: it ends in the middle, after {whole}{of}'
-    if structure.damage:
-        return f'damaged: frames are lost (its container is broken; {found} frames are found)'
-    return None
+        return f'truncated: it ends in the middle, after {intact}{of}', found
+    return None, found
 
 
 def _starts_clean(packets, reader: PacketReader) -> bool:
     """Whether the decoder has all that the first frames need (in a cut-out it may not)."""
-    return packets[0].fresh or not reader.knows_codec
+    if not reader.knows_codec:
+        return True
+    first = packets[0]
+    return first.fresh and not (
+        first.pts is not None
+        and any(each.pts is not None and each.pts < first.pts for each in packets[1:20])
+    )
 
 
 def _can_seek(packets) -> bool:
@@ -215,14 +231,16 @@ def _total_in_avi(packets, packed: bool) -> int | None:
     return total
 
 
-def _count_frames(path: str, num_threads: int) -> tuple[int, str | None]:
+def count_frames(
+    path: str, num_threads: int, clean: bool, max_packets: int | None = None
+) -> tuple[int, str | None]:
     """Frames that can be decoded, and what stopped that before the end (or ``None``)."""
     count = 0
     with open_container(path) as container:
         stream = video_stream(container)
         use_threads(stream, num_threads)
         try:
-            for _ in sound_frames(container, stream):
+            for _ in sound_frames(container, stream, clean, max_packets):
                 count += 1
         except DAMAGE as error:
             return count, reason(error)

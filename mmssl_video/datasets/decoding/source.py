@@ -20,7 +20,7 @@ from mmssl_video.datasets.decoding.container import (
     use_threads,
     video_stream,
 )
-from mmssl_video.datasets.decoding.index import probe_video
+from mmssl_video.datasets.decoding.index import count_frames, probe_video
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_format import is_flow_comment
 
@@ -90,6 +90,7 @@ class VideoSource:
                 try:
                     frames = self._read_by_time(wanted)
                 except _OtherTimesError:
+                    self._check_count()
                     frames = self._read_by_count(wanted)
         except DAMAGE as error:
             raise BadVideoError(self.path, f'cannot be decoded ({reason(error)})') from error
@@ -113,7 +114,7 @@ class VideoSource:
             with open_container(self.path) as container:
                 stream = video_stream(container)
                 use_threads(stream, self.num_threads)
-                for frame in sound_frames(container, stream):
+                for frame in sound_frames(container, stream, self.probe.clean):
                     if done == len(self):
                         break
                     yield convert(frame)
@@ -126,12 +127,20 @@ class VideoSource:
                 self.path, f'damaged: only {done} of its {len(self)} frames can be decoded'
             )
 
+    def _check_count(self) -> None:
+        """Frames at other times than promised are told by their number, if none is lost."""
+        total, damage = count_frames(self.path, self.num_threads, self.probe.clean)
+        if damage or total != len(self):
+            raise BadVideoError(
+                self.path, f'damaged: only {total} of its {len(self)} frames can be decoded'
+            )
+
     def _read_by_count(self, wanted):
         missing, frames, convert = set(wanted), {}, self._converter()
         with open_container(self.path) as container:
             stream = video_stream(container)
             use_threads(stream, self.num_threads)
-            for index, frame in enumerate(sound_frames(container, stream)):
+            for index, frame in enumerate(sound_frames(container, stream, self.probe.clean)):
                 if index in missing:
                     frames[index] = convert(frame)
                 if index >= wanted[-1]:

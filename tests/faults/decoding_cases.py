@@ -20,12 +20,13 @@ import mmssl_video  # noqa: F401  (must come before any mmaction import)
 from helpers.odd_videos import (
     joined,
     plain_decode,
+    remux,
     rotated,
     with_edit_list,
     with_empty_chunks,
     with_variable_rate,
 )
-from helpers.videos import numbered_frames, read_number, stream_copy_cut, write_video
+from helpers.videos import numbered_frames, stream_copy_cut, write_video
 from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 
@@ -70,7 +71,9 @@ CODECS = {
     'huffyuv': ('huffyuv', ('avi',), 0, {}, 'yuv422p'),
     'png': ('png', ('mov', 'avi'), 0, {}, 'rgb24'),
 }
-TRICKS = ('rate', 'cut', 'edit', 'join', 'rotated', 'chunks')
+TRICKS = ('rate', 'cut', 'edit', 'join', 'rotated', 'chunks', 'fragments')
+# Containers that do not say how much must follow.
+OPEN_ENDED = {'.mpg', '.vob', '.ts'}
 DAMAGES = ('cut', 'flips', 'hole', 'zeros', 'cut', 'flips')
 
 
@@ -114,6 +117,8 @@ def make_sound(folder: Path, rng: np.random.Generator) -> tuple[Path, str]:
             done = with_edit_list(path, target, length=int(rng.uniform(300, 1000 * count / 30)))
         elif trick == 'join':
             done = joined([path, path], target, [0, float(rng.uniform(0, count / 12))])
+        elif trick == 'fragments':
+            done = remux(path, target, options={'movflags': 'frag_keyframe+empty_moov'})
         elif trick == 'rotated':
             done = rotated(path, target)
     what = f'{name}.{container} {count} frames {size[1]}x{size[0]} gop {gop} b {b_frames}'
@@ -145,11 +150,8 @@ def _draws(rng, count: int):
     yield range(int(rng.integers(count)), count, 3)
 
 
-def check_sound(path: Path, rng: np.random.Generator) -> str:
+def check_sound(path: Path, expected: list, rng: np.random.Generator) -> str:
     """What is wrong with how a sound file is read; empty when nothing is."""
-    expected = plain_decode(path)
-    if not expected:
-        return ''
     try:
         source = VideoSource(path)
         if len(source) != len(expected):
@@ -166,50 +168,49 @@ def check_sound(path: Path, rng: np.random.Generator) -> str:
     return ''
 
 
-def check_damaged(path: Path, numbers: list[int], was_cut: bool, rng) -> str:
+def check_damaged(path: Path, expected: list, was_cut: bool, rng: np.random.Generator) -> str:
     """What is wrong with how a damaged file is read; empty when nothing is.
+
+    A frame may be hurt in a way that no decoder can notice, but it must not be another one.
 
     Args:
         path: The file.
-        numbers: What its frames showed before.
-        was_cut: Nothing else was done to it: every frame that is given must be right.
+        expected: Its frames before.
+        was_cut: It was cut off, and nothing else: every frame that is given must be right.
         rng: For the draws.
     """
-    lengths = []
     for allow_truncated in (False, True):
         try:
             source = VideoSource(path, allow_truncated=allow_truncated)
-            lengths.append(len(source))
+            promises = not allow_truncated and path.suffix not in OPEN_ENDED
+            if was_cut and promises and len(source) != len(expected):
+                return f'{len(source)} of {len(expected)} frames without a word'
             for indices in _draws(rng, len(source)):
                 for index, frame in source.get_frames(indices).items():
-                    if index >= len(numbers):
-                        return f'frame {index} of {len(numbers)} given'
-                    shown = read_number(np.rot90(frame, -1) if _turned else frame)
-                    if shown != numbers[index]:
-                        return f'frame {index} shows {shown} instead of {numbers[index]}'
+                    if index < len(expected) and np.array_equal(frame, expected[index]):
+                        continue
+                    others = [i for i, each in enumerate(expected) if np.array_equal(frame, each)]
+                    if was_cut or index >= len(expected) or others:
+                        return f'frame {index} of {len(expected)} is another one: {others}'
         except BadVideoError as error:
             if '\n' in str(error):
                 return f'more than one line: {error}'
-    if was_cut and lengths and not allow_truncated and lengths[0] != len(numbers):
-        return f'{lengths[0]} of {len(numbers)} frames without a word'
     return ''
-
-
-_turned = False
 
 
 def run_case(seed: int, folder: Path) -> tuple[str, str, Path]:
     """Make and check one case: ``(description, what is wrong, file)``."""
-    global _turned
     rng = np.random.default_rng(seed)
     path, what = make_sound(folder, rng)
-    wrong = check_sound(path, rng)
-    if not wrong and seed % 2:
-        _turned = what.endswith('rotated')
-        numbers = [read_number(np.rot90(f, -1) if _turned else f) for f in plain_decode(path)]
+    try:
+        expected = plain_decode(path)
+    except av.FFmpegError as error:  # such as MPEG-2 in a transport stream of one frame
+        expected, what = [], f'{what}: FFmpeg does not read what it wrote ({error})'
+    wrong = check_sound(path, expected, rng) if expected else ''
+    if expected and not wrong and seed % 2:
         done = damage(path, rng)
         what = f'{what}; {done}'
-        wrong = check_damaged(path, numbers, done.startswith('cut'), rng)
+        wrong = check_damaged(path, expected, done.startswith('cut'), rng)
     return what, wrong, path
 
 

@@ -20,11 +20,14 @@ def plain_decode(path) -> list[np.ndarray]:
     Raises:
         av.FFmpegError: At damage.
     """
+    frames = []
     with av.open(f'file:{path}', metadata_errors='replace') as container:
-        return [
-            np.rot90(frame.to_ndarray(format='rgb24'), round(frame.rotation / 90) % 4)
-            for frame in container.decode(video=0)
-        ]
+        for frame in container.decode(video=0):
+            if frame.is_corrupt:
+                raise av.InvalidDataError(0, 'a frame is damaged')
+            turns = round(frame.rotation / 90) % 4
+            frames.append(np.rot90(frame.to_ndarray(format='rgb24'), turns))
+    return frames
 
 
 def remux(source, target, change: Callable | None = None, options: dict | None = None) -> Path:

@@ -16,14 +16,12 @@ class Structure(NamedTuple):
     """How the parts of a file follow one another.
 
     Attributes:
-        cut: The file ends where more frames must follow.
-        damage: Where between frames stands what does not belong there, in bytes from the start
-            (frames are lost there); ``None`` where all fits.
-        chunks: Video chunks, empty ones counted (AVI; else 0).
+        broken_at: Where the last part begins that is whole only in part, or where something stands
+            that does not belong there, in bytes; frames are lost from there on. ``None``: all fits.
+        chunks: Video chunks up to there, empty ones counted (AVI; else 0).
     """
 
-    cut: bool = False
-    damage: int | None = None
+    broken_at: int | None = None
     chunks: int = 0
 
 
@@ -36,7 +34,7 @@ def structure_of(path: str, container_format: str, stream: int = 0) -> Structure
         stream: Number of the video stream.
 
     Returns:
-        What was found; containers that make no promise (MPEG streams …) are always whole.
+        What was found; containers that make no promise (MPEG program streams …) are whole.
     """
     names = set(container_format.split(','))
     for kinds, walk in _WALKS.items():
@@ -73,12 +71,10 @@ def _boxes(data):
 
 
 def _walk_mp4(data, stream) -> Structure:
-    return Structure(
-        cut=any(
-            kind in (b'mdat', b'moof') and (end > len(data) or is_open)
-            for kind, end, is_open in _boxes(data)
-        )
-    )
+    for kind, end, is_open in _boxes(data):
+        if kind in (b'mdat', b'moof') and (end > len(data) or is_open):
+            return Structure(broken_at=len(data))
+    return Structure()
 
 
 # ------------------------------------------------------------------------------ AVI
@@ -115,13 +111,13 @@ def _walk_avi(data, stream) -> Structure:
                     or (digits and kind[2:] in (b'dc', b'db', b'wb', b'tx', b'pc', b'ix'))
                 )
             ):
-                return Structure(damage=position, chunks=chunks)
+                return Structure(position, chunks)
         if end > len(data):
-            return Structure(cut=frames or not index_follows, chunks=chunks)
+            return Structure(position if frames or not index_follows else None, chunks)
         chunks += kind in ours
         position = end + (size & 1)
     missing = bool(stack) and max(stack) > len(data) + 1 and not index_follows
-    return Structure(cut=missing, chunks=chunks)
+    return Structure(position if missing else None, chunks)
 
 
 # ------------------------------------------------------------------------------ Matroska, WebM
@@ -159,19 +155,19 @@ def _walk_matroska(data, stream) -> Structure:
         return Structure()
     number, position, size = _element(data, position + (size or 0)) or (0, 0, 0)
     if number != _SEGMENT:
-        return Structure(damage=0)
+        return Structure(broken_at=0)
     segment_end = None if size is None else position + size
     inside, last = None, None  # end of the open cluster (0: unknown), kind of the last element
     while segment_end is None or position < segment_end:
         if inside and position >= inside:
             if position > inside:
-                return Structure(damage=inside)
+                return Structure(broken_at=inside)
             inside = None
         element = _element(data, position)
         if element is None:
             # a recording without sizes may end anywhere; one with a size must not end in clusters
             promised = inside or (segment_end is not None and last == _CLUSTER)
-            return Structure(cut=bool(promised))
+            return Structure(broken_at=position if promised else None)
         number, start, size = element
         if number == _CLUSTER and not inside:
             inside = 0 if size is None else start + size
@@ -182,10 +178,9 @@ def _walk_matroska(data, stream) -> Structure:
         elif number in _BESIDE_CLUSTERS and not inside:
             inside, last = None, number
         else:
-            in_frames = last == _CLUSTER and len(data) - position < 12  # the cut is in a header
-            return Structure(cut=in_frames, damage=None if in_frames else position)
+            return Structure(broken_at=position)
         if size is None or start + size > len(data):
-            return Structure(cut=last == _CLUSTER)
+            return Structure(broken_at=position if last == _CLUSTER else None)
         position = start + size
     return Structure()
 
@@ -200,7 +195,9 @@ def _walk_asf(data, stream) -> Structure:
     while position + 24 <= len(data):
         (size,) = struct.unpack_from('<Q', data, position + 16)
         if data[position : position + 16] == _ASF_DATA:
-            return Structure(cut=size > 50 and position + size > len(data))
+            return Structure(
+                broken_at=len(data) if size > 50 and position + size > len(data) else None
+            )
         if size < 24:
             break
         position += size
@@ -212,7 +209,18 @@ def _walk_flv(data, stream) -> Structure:
     if where < 0:
         return Structure()
     (promised,) = struct.unpack_from('>d', data, where + 9)
-    return Structure(cut=len(data) < promised < 2**53)
+    return Structure(broken_at=len(data) if len(data) < promised < 2**53 else None)
+
+
+def _walk_transport(data, stream) -> Structure:
+    """Packets of 188 bytes; of 192 on discs, with a time in front."""
+    if data[0] == 0x47:
+        size = 188
+    elif len(data) > 4 and data[4] == 0x47:
+        size = 192
+    else:
+        return Structure()
+    return Structure(broken_at=len(data) if len(data) % size else None)
 
 
 _WALKS = {
@@ -221,4 +229,5 @@ _WALKS = {
     ('matroska', 'webm'): _walk_matroska,
     ('asf',): _walk_asf,
     ('flv',): _walk_flv,
+    ('mpegts',): _walk_transport,
 }

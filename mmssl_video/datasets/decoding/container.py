@@ -54,14 +54,14 @@ def decode(container, stream, max_packets: int | None = None) -> Iterator[av.Vid
 
     Args:
         container, stream: As opened.
-        max_packets: Decode no more than these.
+        max_packets: Decode no more than these, and leave in the decoder what it would not show
+            before the next: a frame that must be shown earlier may be among those to come.
     """
     transport = container.format.name == 'mpegts'
     used = 0
     for packet in container.demux(stream):
         if packet.size:
             if used == max_packets:
-                yield from stream.decode(None)
                 return
             used += 1
         if transport and packet.is_corrupt:
@@ -80,7 +80,7 @@ def sound_frames(
         container, stream: As opened.
         clean: Whether the first frames refer to nothing that lies before them. In a file that was
             cut from another they may; then frames before the first sound one are left out.
-        max_packets: Decode no more than these.
+        max_packets: As in :func:`decode`.
 
     Raises:
         DamagedFrameError: At a damaged frame after that.

@@ -126,8 +126,10 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
             broken = f'damaged after {len(packets)} frames ({reason(error)})'
         if not packets:
             raise BadVideoError(path, broken or 'its video stream holds no frames')
-        intact = len(packets)  # so many packets stand before the damage
-        if not broken:
+        intact = None  # so many packets are surely sound
+        if broken:
+            intact = max(len(packets) - 1, 0)
+        else:
             broken, intact = _missing(path, container, stream, packets)
         if broken and not allow_truncated:
             raise BadVideoError(path, f'{broken}; {_ADVICE}')
@@ -156,26 +158,30 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
     return VideoProbe(total, fps, 'count', clean=clean, comment=comment)
 
 
-def _missing(path, container, stream, packets) -> tuple[str | None, int]:
-    """In which way frames are missing (``None``: none is), and how many packets come before."""
+def _missing(path, container, stream, packets) -> tuple[str | None, int | None]:
+    """In which way frames are missing (if any are), and how many packets are surely sound."""
     promised, found = stream.frames, len(packets)
     ends_whole = not packets[-1].corrupt
     container_format = container.format.name
     if ends_whole and found == promised and 'matroska' not in container_format:
-        return None, found  # the ordinary case; Matroska does not count its frames
+        return None, None  # the ordinary case; Matroska does not count its frames
     structure = structure_of(path, container_format, stream.index)
-    if structure.damage is not None:
-        intact = sum(packet.position < structure.damage for packet in packets)
-        return f'damaged: its container is broken after {intact} frames', intact
-    cut = structure.cut
-    if cut and container_format == 'avi':
-        # only the header's word can tell whether something came after the last chunk
-        cut = not promised or structure.chunks < promised
-    if cut or (not ends_whole and container_format != 'mpegts'):
-        intact = found - (not ends_whole)
-        of = f' of the {promised} frames that its header promises' if promised else ' frames'
-        return f'truncated: it ends in the middle, after {intact}{of}', found
-    return None, found
+    broken_at = structure.broken_at
+    if broken_at is not None and container_format == 'avi' and structure.chunks >= promised > 0:
+        broken_at = None  # by the header's word nothing came after the last chunk
+    if broken_at is None:
+        if ends_whole or container_format == 'mpegts':
+            return None, None
+        broken_at = packets[-1].position
+    before = [packet.position < broken_at for packet in packets]
+    intact = before.index(False) if False in before else found
+    of = f' of the {promised} frames that its header promises' if promised else ' frames'
+    if found - intact > 1:
+        why = f'damaged: its container is broken after {intact}{of}'
+    else:
+        why = f'truncated: it ends in the middle, after {intact}{of}'
+    # a break is noticed where the next part should begin: the one before it may be hurt as well
+    return why, max(intact - 1, 0)
 
 
 def _starts_clean(packets, reader: PacketReader) -> bool:

@@ -11,6 +11,8 @@ import mmap
 import struct
 from typing import NamedTuple
 
+import numpy as np
+
 
 class Structure(NamedTuple):
     """How the parts of a file follow one another.
@@ -31,7 +33,7 @@ def structure_of(path: str, container_format: str, stream: int = 0) -> Structure
     Args:
         path: The file, not empty.
         container_format: FFmpeg's name of the demuxer.
-        stream: Number of the video stream.
+        stream: Number of the video stream (its id in a transport stream).
 
     Returns:
         What was found; containers that make no promise (MPEG program streams …) are whole.
@@ -213,13 +215,30 @@ def _walk_flv(data, stream) -> Structure:
 
 
 def _walk_transport(data, stream) -> Structure:
-    """Packets of 188 bytes; of 192 on discs, with a time in front."""
-    if data[0] == 0x47:
-        size = 188
-    elif len(data) > 4 and data[4] == 0x47:
-        size = 192
-    else:
-        return Structure()
+    """Packets of 188 bytes (192 on discs), numbered modulo 16 for each stream.
+
+    A number that is skipped means a loss, but where a file begins that was joined to another:
+    there a programme table comes first.
+    """
+    size = 192 if data[0] != 0x47 and len(data) > 4 and data[4] == 0x47 else 188
+    count = len(data) // size
+    packets = np.frombuffer(data, np.uint8, count * size).reshape(count, size)[:, -188:]
+    packets = packets[:, :6].copy()  # of the file itself no view may be left
+    out_of_step = np.flatnonzero(packets[:, 0] != 0x47)
+    broken = [out_of_step[0]] if len(out_of_step) else []
+    kind = (packets[:, 1].astype(int) & 31) << 8 | packets[:, 2]
+    begins, field, number = packets[:, 1] & 64, packets[:, 3] & 48, packets[:, 3] & 15
+    announced = (field > 16) & (packets[:, 4] > 0) & (packets[:, 5] & 128 > 0)
+    ours = np.flatnonzero((kind == stream) & (field & 16 > 0))
+    tables = np.flatnonzero(kind == 0)
+    steps = np.diff(number[ours].astype(int)) % 16
+    for jump in np.flatnonzero((steps > 1) & ~announced[ours[1:]]):
+        before, here = ours[jump], ours[jump + 1]
+        if not (begins[here] and np.any((tables > before) & (tables < here))):
+            broken.append(here)
+            break
+    if broken:
+        return Structure(broken_at=int(min(broken)) * size)
     return Structure(broken_at=len(data) if len(data) % size else None)
 
 

@@ -165,12 +165,15 @@ def _missing(path, container, stream, packets) -> tuple[str | None, int | None]:
     container_format = container.format.name
     if ends_whole and found == promised and 'matroska' not in container_format:
         return None, None  # the ordinary case; Matroska does not count its frames
-    structure = structure_of(path, container_format, stream.index)
+    number = stream.id if container_format == 'mpegts' else stream.index
+    structure = structure_of(path, container_format, number)
     broken_at = structure.broken_at
     if broken_at is not None and container_format == 'avi' and structure.chunks >= promised > 0:
         broken_at = None  # by the header's word nothing came after the last chunk
+    # (older PyAV does not show the index)
+    listed = len(getattr(stream, 'index_entries', ())) if 'mp4' in container_format else 0
     if broken_at is None:
-        if ends_whole or container_format == 'mpegts':
+        if (ends_whole and found >= listed) or container_format == 'mpegts':
             return None, None
         broken_at = packets[-1].position
     before = [packet.position < broken_at for packet in packets]

@@ -18,6 +18,8 @@ _MPEG4_VOP = b'\0\0\1\xb6'
 _MPEG4_NOT_CODED = 8
 _MPEG4_PACKED = re.compile(rb'DivX\d+(?:b|Build)\d+p')
 
+_VP8_START = b'\x9d\x01\x2a'
+
 
 class _Bits:
     """Reads bits of an H.264 payload, most significant first."""
@@ -165,7 +167,7 @@ class PacketReader:
         self._test = {
             'h264': lambda data: _h264(data, self._length_size),
             'hevc': lambda data: _hevc(data, self._length_size),
-            'vp8': lambda data: not data[0] & 1,
+            'vp8': lambda data: not data[0] & 1 and data[3:6] == _VP8_START,
             'vp9': _vp9,
             'av1': _av1,
             'mpeg4': _mpeg4,
@@ -196,7 +198,11 @@ class PacketReader:
             # "Packed" AVI files keep two VOPs in one packet and none ("not coded", or the single
             # byte 0x7f) in another.
             count = bytes(packet).count(_MPEG4_VOP)
-            return 0 if count == 1 and packet.size <= _MPEG4_NOT_CODED else count
+            if packet.size <= _MPEG4_NOT_CODED and count < 2:
+                return 0
+            return max(count, 1)  # a long one without any is damaged, not empty
         if self.codec == 'vp8':  # alternative reference frames are stored, but not shown
-            return bytes(packet)[0] >> 4 & 1
+            head = bytes(packet)[:3]
+            is_hidden = not head[0] & 16 and int.from_bytes(head, 'little') >> 5 > 0
+            return int(not is_hidden)
         return 1

@@ -74,8 +74,9 @@ CODECS = {
 TRICKS = ('rate', 'cut', 'edit', 'join', 'rotated', 'chunks', 'fragments')
 # Containers that do not say how much must follow.
 OPEN_ENDED = {'.mpg', '.vob', '.ts'}
-# A lost frame leaves no trace in ASF and MPEG streams; a damaged JPEG shows what lies in memory.
-UNNOTICED = ('mjpeg', '.asf', '.wmv', '.ts', '.mpg', '.vob')
+# A lost frame leaves no trace in ASF and MPEG streams; these
+# decoders show what lies in memory.
+UNNOTICED = ('mjpeg', 'ffv1', '.asf', '.wmv', '.ts', '.mpg', '.vob')
 DAMAGES = ('cut', 'flips', 'hole', 'zeros', 'cut', 'flips')
 
 

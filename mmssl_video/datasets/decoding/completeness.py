@@ -36,7 +36,7 @@ def structure_of(path: str, container_format: str, stream: int = 0) -> Structure
         stream: Number of the video stream (its id in a transport stream).
 
     Returns:
-        What was found; containers that make no promise (MPEG program streams …) are whole.
+        What was found; containers that make no promise are whole.
     """
     names = set(container_format.split(','))
     for kinds, walk in _WALKS.items():
@@ -51,8 +51,8 @@ def lacks_index(path: str) -> bool:
     """Whether this is an MP4 or MOV file without the part that says where its frames lie."""
     with open(path, 'rb') as file:
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            kinds = [kind for kind, _, _ in _boxes(data)]
-    return b'mdat' in kinds and b'moov' not in kinds and b'moof' not in kinds
+            boxes = {kind: end <= len(data) for kind, end, _ in _boxes(data)}
+    return b'ftyp' in boxes and not boxes.get(b'moov')
 
 
 # ------------------------------------------------------------------------------ MP4, MOV
@@ -140,13 +140,15 @@ def _element(data, position):
         return None
     id_size = 9 - data[position].bit_length()
     where = position + id_size
-    if id_size > 4 or where >= len(data):
+    if id_size > 4 or where > len(data):
         return 0, where, 0
+    number = int.from_bytes(data[position:where], 'big')
+    if where == len(data):
+        return number, where, 1
     length = 9 - data[where].bit_length()
     start = where + length
     if length > 8 or start > len(data):
-        return 0, start, 0
-    number = int.from_bytes(data[position:where], 'big')
+        return number, start, 1
     size = int.from_bytes(data[where:start], 'big') & ((1 << 7 * length) - 1)
     return number, start, None if size == (1 << 7 * length) - 1 else size
 
@@ -160,10 +162,11 @@ def _walk_matroska(data, stream) -> Structure:
         return Structure(broken_at=0)
     segment_end = None if size is None else position + size
     inside, last = None, None  # end of the open cluster (0: unknown), kind of the last element
+    cluster = position
     while segment_end is None or position < segment_end:
         if inside and position >= inside:
             if position > inside:
-                return Structure(broken_at=inside)
+                return Structure(broken_at=cluster)  # somewhere in it
             inside = None
         element = _element(data, position)
         if element is None:
@@ -173,7 +176,7 @@ def _walk_matroska(data, stream) -> Structure:
         number, start, size = element
         if number == _CLUSTER and not inside:
             inside = 0 if size is None else start + size
-            last, position = number, start
+            cluster, last, position = position, number, start
             continue
         if number in _IN_CLUSTER and inside is not None:
             last = _CLUSTER
@@ -214,6 +217,29 @@ def _walk_flv(data, stream) -> Structure:
     return Structure(broken_at=len(data) if len(data) < promised < 2**53 else None)
 
 
+def _walk_program(data, stream) -> Structure:
+    """Packets with a length, and in front of some of them a pack header."""
+    position = 0
+    while position + 6 <= len(data):
+        if data[position : position + 3] != b'\0\0\1' or data[position + 3] < 0xB9:
+            return Structure()  # no promise: something else follows, such as empty sectors
+        kind = data[position + 3]
+        if kind == 0xB9:
+            end = position + 4
+        elif kind == 0xBA:
+            # of MPEG-1, or of MPEG-2 with stuffing
+            is_first = data[position + 4] >> 6 != 1
+            end = position + 12
+            if not is_first and position + 14 <= len(data):
+                end = position + 14 + (data[position + 13] & 7)
+        else:
+            end = position + 6 + int.from_bytes(data[position + 4 : position + 6], 'big')
+        if end > len(data):
+            return Structure(broken_at=position)
+        position = end
+    return Structure(broken_at=position if position < len(data) else None)
+
+
 def _walk_transport(data, stream) -> Structure:
     """Packets of 188 bytes (192 on discs), numbered modulo 16 for each stream.
 
@@ -249,4 +275,5 @@ _WALKS = {
     ('asf',): _walk_asf,
     ('flv',): _walk_flv,
     ('mpegts',): _walk_transport,
+    ('mpeg',): _walk_program,
 }

@@ -143,6 +143,8 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
                 for each in packets
                 if each.fresh
             )
+            if not times:
+                raise BadVideoError(path, 'its edit list shows none of its frames')
             return VideoProbe(len(times), fps, 'seek', times, keys, comment=comment)
         clean = _starts_clean(packets, reader)
         if container.format.name == 'avi' and not broken and clean:
@@ -177,9 +179,9 @@ def _missing(path, container, stream, packets) -> tuple[str | None, int | None]:
             return None, None
         broken_at = packets[-1].position
     before = [packet.position < broken_at for packet in packets]
-    intact = before.index(False) if False in before else found
+    intact = min(before.index(False) if False in before else found, found - (not ends_whole))
     of = f' of the {promised} frames that its header promises' if promised else ' frames'
-    if found - intact > 1:
+    if found - intact > 1 and container_format != 'mpeg':  # there frames share a part
         why = f'damaged: its container is broken after {intact}{of}'
     else:
         why = f'truncated: it ends in the middle, after {intact}{of}'

@@ -11,7 +11,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from helpers.odd_videos import plain_decode
+from helpers.videos import numbered_frames, write_video
+
+sys.path.insert(0, str(Path(__file__).parent))
+from decoding_cases import CODECS, check_sound  # noqa: E402
 
 PROGRAM = Path(__file__).with_name('decoding_cases.py')
 BATCH = 100
@@ -36,6 +43,24 @@ def run_cases(first: int, end: int, limit: float = 600) -> None:
     if finished < end - first:
         failed.append(f'{lines[-1] if lines else "start"}: the process ended ({status})')
     assert not failed, '\n'.join([*failed, f'replay: python tests/faults/{PROGRAM.name} NUMBER'])
+
+
+@pytest.mark.parametrize(
+    'name, container',
+    [(name, container) for name, codec in CODECS.items() for container in codec[1]],
+)
+def test_every_container_and_codec(tmp_path, name, container):
+    encoder, _, b_frames, options, pix_fmt = CODECS[name]
+    path = write_video(
+        tmp_path / f'a.{container}',
+        numbered_frames(40, (64, 96)),
+        encoder,
+        pix_fmt=pix_fmt,
+        gop=9,
+        b_frames=b_frames,
+        options=options,
+    )
+    assert not check_sound(path, plain_decode(path), np.random.default_rng(0))
 
 
 def test_a_few_cases():

@@ -20,7 +20,7 @@ class Structure(NamedTuple):
     Attributes:
         broken_at: Where the last part begins that is whole only in part, or where something stands
             that does not belong there, in bytes; frames are lost from there on. ``None``: all fits.
-        chunks: Video chunks up to there, empty ones counted (AVI; else 0).
+        chunks: Parts up to there that hold a video frame or stand for one (AVI, Matroska; else 0).
     """
 
     broken_at: int | None = None
@@ -125,6 +125,7 @@ def _walk_avi(data, stream) -> Structure:
 # ------------------------------------------------------------------------------ Matroska, WebM
 
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+_TRACKS, _BLOCK_GROUP, _SIMPLE_BLOCK, _BLOCK = 0x1654AE6B, 0xA0, 0xA3, 0xA1
 # SeekHead, Info, Tracks, Cues, Tags, Chapters, Attachments, Void, CRC-32
 _BESIDE_CLUSTERS = {
     *(0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469),
@@ -153,6 +154,37 @@ def _element(data, position):
     return number, start, None if size == (1 << 7 * length) - 1 else size
 
 
+def _elements(data, position, end):
+    """``(id, start, end)`` of the elements in a part of the file."""
+    while position < end:
+        number, position, size = _element(data, position) or (0, end, 0)
+        if size is None or position + size > end:
+            return
+        yield number, position, position + size
+        position += size
+
+
+def _track_numbers(data, start, end) -> list[int]:
+    """Numbers of the tracks in their order (TrackEntry, TrackNumber)."""
+    return [
+        int.from_bytes(data[first:last], 'big')
+        for entry, begin, stop in _elements(data, start, end)
+        if entry == 0xAE
+        for number, first, last in _elements(data, begin, stop)
+        if number == 0xD7
+    ]
+
+
+def _track_of_block(data, number, start, end) -> int | None:
+    if number == _BLOCK_GROUP:
+        blocks = (first for kind, first, _ in _elements(data, start, end) if kind == _BLOCK)
+        start = next(blocks, end)
+    if start >= end:
+        return None
+    length = 9 - data[start].bit_length()
+    return int.from_bytes(data[start : start + length], 'big') & ((1 << 7 * length) - 1)
+
+
 def _walk_matroska(data, stream) -> Structure:
     number, position, size = _element(data, 0)
     if number != _EBML:
@@ -162,17 +194,17 @@ def _walk_matroska(data, stream) -> Structure:
         return Structure(broken_at=0)
     segment_end = None if size is None else position + size
     inside, last = None, None  # end of the open cluster (0: unknown), kind of the last element
-    cluster = position
+    cluster, track, blocks = position, None, 0
     while segment_end is None or position < segment_end:
         if inside and position >= inside:
             if position > inside:
-                return Structure(broken_at=cluster)  # somewhere in it
+                return Structure(cluster, blocks)  # somewhere in it
             inside = None
         element = _element(data, position)
         if element is None:
             # a recording without sizes may end anywhere; one with a size must not end in clusters
             promised = inside or (segment_end is not None and last == _CLUSTER)
-            return Structure(broken_at=position if promised else None)
+            return Structure(position if promised else None, blocks)
         number, start, size = element
         if number == _CLUSTER and not inside:
             inside = 0 if size is None else start + size
@@ -182,12 +214,19 @@ def _walk_matroska(data, stream) -> Structure:
             last = _CLUSTER
         elif number in _BESIDE_CLUSTERS and not inside:
             inside, last = None, number
+        elif number == _CLUSTER or number in _BESIDE_CLUSTERS:
+            return Structure(cluster, blocks)  # it is shorter than it says
         else:
-            return Structure(broken_at=position)
+            return Structure(position, blocks)
         if size is None or start + size > len(data):
-            return Structure(broken_at=position if last == _CLUSTER else None)
+            return Structure(position if last == _CLUSTER else None, blocks)
+        if number == _TRACKS:
+            numbers = _track_numbers(data, start, start + size)
+            track = numbers[stream] if stream < len(numbers) else None
+        elif number in (_SIMPLE_BLOCK, _BLOCK_GROUP) and last == _CLUSTER:
+            blocks += _track_of_block(data, number, start, start + size) == track
         position = start + size
-    return Structure()
+    return Structure(chunks=blocks)
 
 
 # ------------------------------------------------------------------------------ others

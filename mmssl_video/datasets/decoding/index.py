@@ -152,7 +152,7 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
             if total is not None:
                 return VideoProbe(total, fps, 'count', comment=comment)
     # Elsewhere a packet may be half of a frame, or none.
-    total, damage = count_frames(path, num_threads, clean, intact)
+    total, damage = _count_frames(path, num_threads, clean, intact)
     if damage and not allow_truncated:
         raise BadVideoError(path, f'damaged after {total} frames ({damage}); {_ADVICE}')
     if total == 0:
@@ -172,6 +172,8 @@ def _missing(path, container, stream, packets) -> tuple[str | None, int | None]:
     broken_at = structure.broken_at
     if broken_at is not None and container_format == 'avi' and structure.chunks >= promised > 0:
         broken_at = None  # by the header's word nothing came after the last chunk
+    if broken_at is None and 'matroska' in container_format and found < structure.chunks:
+        return f'damaged: only {found} of its {structure.chunks} frames are to be found', 0
     # (older PyAV does not show the index)
     listed = len(getattr(stream, 'index_entries', ())) if 'mp4' in container_format else 0
     if broken_at is None:
@@ -242,7 +244,7 @@ def _total_in_avi(packets, packed: bool) -> int | None:
     return total
 
 
-def count_frames(
+def _count_frames(
     path: str, num_threads: int, clean: bool, max_packets: int | None = None
 ) -> tuple[int, str | None]:
     """Frames that can be decoded, and what stopped that before the end (or ``None``)."""

@@ -20,7 +20,7 @@ from mmssl_video.datasets.decoding.container import (
     use_threads,
     video_stream,
 )
-from mmssl_video.datasets.decoding.index import count_frames, probe_video
+from mmssl_video.datasets.decoding.index import probe_video
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_format import is_flow_comment
 
@@ -129,8 +129,15 @@ class VideoSource:
 
     def _check_count(self) -> None:
         """Frames at other times than promised are told by their number, if none is lost."""
-        total, damage = count_frames(self.path, self.num_threads, self.probe.clean)
-        if damage or total != len(self):
+        total, last = 0, None
+        with open_container(self.path) as container:
+            stream = video_stream(container)
+            use_threads(stream, self.num_threads)
+            for frame in sound_frames(container, stream, self.probe.clean):
+                if last is not None and (frame.pts is None or frame.pts < last):
+                    raise BadVideoError(self.path, 'damaged: its frames are not in their order')
+                total, last = total + 1, frame.pts
+        if total != len(self):
             raise BadVideoError(
                 self.path, f'damaged: only {total} of its {len(self)} frames can be decoded'
             )

@@ -1,22 +1,20 @@
-"""Installation of mmssl_video: `pip install .`, or `pip install -e .[tests]` for development.
+"""Installation of mmssl_video: `pip install .[lite]`, to work on it `pip install -e .[lite,dev]`.
 
-mmcv and mmcv-lite own the same files: installing one over the other breaks both. So mmcv-lite is
-asked for only where no full mmcv is installed. MMSSL_MMCV=full|lite|none forces the choice.
+The metadata ask for neither mmcv nor mmcv-lite: they own the same files, one installed over the
+other breaks both, and a wheel cannot look at the machine that it is installed on. `[lite]` brings
+mmcv-lite, which is all that is needed; who has a full mmcv leaves it out.
 """
 
 from __future__ import annotations
 
-import os
+import re
 import shutil
-import site
-import sysconfig
 from pathlib import Path
 
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).resolve().parent
-MMCV = {'lite': ['mmcv-lite>=2.1.0,<2.2.0'], 'full': ['mmcv>=2.1.0,<2.2.0'], 'none': []}
 
 
 def requirements(name: str) -> list[str]:
@@ -28,50 +26,30 @@ def requirements(name: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def has_full_mmcv() -> bool:
-    """Whether the environment pip installs into holds a full mmcv.
-
-    Looked up on disk: under build isolation its packages cannot be imported.
-    """
-    folders = {
-        sysconfig.get_path('purelib'),
-        sysconfig.get_path('platlib'),
-        *site.getsitepackages(),
-    }
-    if site.ENABLE_USER_SITE:
-        folders.add(site.getusersitepackages())
-    return any(any(Path(folder).glob('mmcv-[0-9]*.dist-info')) for folder in folders)
-
-
-def mmcv_requirement() -> list[str]:
-    choice = os.environ.get('MMSSL_MMCV') or ('full' if has_full_mmcv() else 'lite')
-    if choice not in MMCV:
-        raise SystemExit(f'error: MMSSL_MMCV must be full, lite or none, not {choice!r}')
-    return MMCV[choice]
-
-
 class BuildWithConfigs(build_py):
-    """Copies configs/ into the package, so that a plain `pip install .` carries them."""
+    """Copies configs/ into the package, so that a plain installation carries them."""
 
     def run(self):
+        package = Path(self.build_lib) / 'mmssl_video'
+        if not self.editable_mode:
+            # build/ stays in a clone: without this, files moved since the last build came along
+            shutil.rmtree(package, ignore_errors=True)
         super().run()
         if not self.editable_mode:
             shutil.copytree(
                 HERE / 'configs',
-                Path(self.build_lib) / 'mmssl_video' / 'configs',
+                package / 'configs',
                 ignore=shutil.ignore_patterns('__pycache__'),
                 dirs_exist_ok=True,
             )
 
 
 def version() -> str:
-    scope: dict = {}
-    exec((HERE / 'mmssl_video' / 'version.py').read_text(), scope)
-    return scope['__version__']
+    text = (HERE / 'mmssl_video' / 'version.py').read_text()
+    return re.search(r"^__version__ = '(.+)'$", text, re.MULTILINE).group(1)
 
 
 readme = HERE / 'README.md'
-tests = requirements('tests')
 
 setup(
     name='mmssl_video',
@@ -93,8 +71,16 @@ setup(
     ],
     python_requires='>=3.9,<3.14',
     packages=find_packages(include=['mmssl_video', 'mmssl_video.*']),
-    install_requires=requirements('runtime') + mmcv_requirement(),
-    extras_require={'tests': tests, 'tensorboard': ['tensorboard'], 'tsne': ['scikit-learn']},
+    package_data={'mmssl_video': ['py.typed']},
+    install_requires=requirements('runtime'),
+    extras_require={
+        'lite': requirements('lite'),
+        'tests': requirements('tests'),
+        'dev': requirements('tests') + requirements('dev'),
+        'tensorboard': ['tensorboard'],
+        'tsne': ['scikit-learn'],
+    },
+    entry_points={'console_scripts': ['mmssl = mmssl_video.commands:main']},
     cmdclass={'build_py': BuildWithConfigs},
     zip_safe=False,
 )

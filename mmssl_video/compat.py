@@ -13,7 +13,6 @@ import os
 import sys
 import types
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 # name of the module, distributions that provide it, first supported version, first unsupported one
@@ -60,14 +59,23 @@ def check_versions() -> None:
     """
     for module, distributions, first, last in SUPPORTED:
         wanted = f'mmssl_video needs {distributions[0]} >= {first}, < {last}'
-        advice = 'install the package again: pip install -c requirements/constraints.txt .'
         version = _installed_version(distributions)
         if version is None and importlib.util.find_spec(module) is None:
-            raise ImportError(f'{wanted}, but it is not installed in {sys.prefix}; {advice}')
+            # the package asks pip for no mmcv: a full one may be there, and lite would break it
+            smallest = 'mmcv-lite' if module == 'mmcv' else distributions[0]
+            raise ImportError(
+                f'{wanted}, but it is not installed in {sys.prefix}; '
+                f"pip install '{smallest}>={first},<{last}'"
+            )
         if version is None:  # on the path without metadata, as in a source checkout
             version = importlib.import_module(module).__version__
         if not _release(first) <= _release(version) < _release(last):
-            raise ImportError(f'{wanted}, but {version} is installed; {advice}')
+            installed = next(
+                (name for name in distributions if _installed_version((name,))), distributions[0]
+            )
+            raise ImportError(
+                f"{wanted}, but {version} is installed; pip install '{installed}>={first},<{last}'"
+            )
 
 
 def _installed_version(distributions: tuple[str, ...]) -> str | None:
@@ -93,7 +101,14 @@ def _release(version: str) -> tuple[int, ...]:
 
 
 def check_opencv() -> None:
-    """Warn of OpenCV distributions of different versions: they share files and fail silently."""
+    """Refuse an OpenCV that does not load, warn of several versions of it.
+
+    The wheels share their files: several versions fail silently. Those that mmengine and mmaction2
+    ask for need libraries of windows, which servers and containers lack.
+
+    Raises:
+        ImportError: A library of the system is missing; the sentence says what to install.
+    """
     names = (
         'opencv-python',
         'opencv-contrib-python',
@@ -107,6 +122,18 @@ def check_opencv() -> None:
         warnings.warn(
             f'{listed} are installed and overwrite the same files: install one version of them all'
         )
+    try:
+        import cv2  # noqa: F401
+    except ImportError as error:
+        if '.so' not in str(error):
+            raise
+        version = next(iter(found.values()), '')
+        raise ImportError(
+            f'OpenCV does not load ({error}): install the libraries it needs (on Debian and '
+            'Ubuntu: apt install libgl1 libglib2.0-0), or its version without windows: pip '
+            'uninstall -y opencv-python opencv-contrib-python, then pip install '
+            f'opencv-contrib-python-headless{"==" if version else ""}{version}'
+        ) from None
 
 
 def provide_distutils() -> None:
@@ -339,92 +366,3 @@ def quiet_file_client(logger):
     finally:
         for handler in handlers:
             handler.removeFilter(keep)
-
-
-@contextlib.contextmanager
-def process_group(launcher: str) -> Iterator[None]:
-    """The process group of a tool while it works, with or without GPUs.
-
-    At the end it is left whatever happened, also where another (mmengine's Runner) started it.
-
-    Args:
-        launcher: See :func:`init_cpu_process_group`, as for the errors.
-    """
-    import torch
-    from mmengine.dist import init_dist
-
-    try:
-        init_cpu_process_group(launcher)
-        if launcher != 'none' and torch.cuda.is_available():
-            init_dist(launcher)
-        yield
-    finally:
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
-
-def init_cpu_process_group(launcher: str, timeout: float = 1800) -> None:
-    """Start gloo ourselves where there is no GPU.
-
-    mmengine's own start calls ``torch.cuda.set_device`` even for gloo, and fails; it skips its
-    start when a process group exists.
-
-    Args:
-        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``, as for mmengine's Runner.
-        timeout: Seconds a process waits for the others.
-
-    Raises:
-        ValueError: The launcher's settings are not in the environment, with a GPU too.
-    """
-    import datetime
-
-    import torch
-    from torch import distributed
-
-    if launcher == 'none' or distributed.is_initialized():
-        return
-    if launcher == 'slurm':
-        names = {
-            'RANK': 'SLURM_PROCID',
-            'WORLD_SIZE': 'SLURM_NTASKS',
-            'LOCAL_RANK': 'SLURM_LOCALID',
-        }
-    elif launcher == 'mpi':
-        names = {
-            key: f'OMPI_COMM_WORLD_{key.replace("WORLD_SIZE", "SIZE")}'
-            for key in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
-        }
-    else:
-        names = {key: key for key in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')}
-    missing = [source for source in names.values() if source not in os.environ]
-    if missing:
-        raise ValueError(
-            f'--launcher {launcher} needs {", ".join(missing)} in the environment, '
-            'which the launcher sets: start with tools/dist_train.sh, dist_test.sh or '
-            'slurm_train.sh, or leave --launcher out'
-        )
-    if torch.cuda.is_available():
-        return
-    for key, source in names.items():
-        os.environ.setdefault(key, os.environ[source])
-    if launcher != 'pytorch':
-        os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
-        os.environ.setdefault('MASTER_PORT', '29500')
-    distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
-
-
-def set_cpu_model_wrapper(cfg) -> None:
-    """Have the Runner wrap the model in :class:`CPUDistributedDataParallel` where there is no GPU.
-
-    Args:
-        cfg: mmengine Config; changed in place unless it names a wrapper of its own.
-    """
-    import torch
-
-    if not torch.cuda.is_available() and cfg.get('model_wrapper_cfg') is None:
-        from mmssl_video.engine.model_wrappers import CPUDistributedDataParallel
-
-        cfg.model_wrapper_cfg = dict(
-            type=f'mmaction.{CPUDistributedDataParallel.__name__}',
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        )

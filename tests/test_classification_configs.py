@@ -7,14 +7,10 @@ from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 
 from mmssl_video.apis import classification
-from mmssl_video.apis.classification import (
-    check_pretrained,
-    set_num_blocks,
-    use_checkpoint_encoder,
-)
-from mmssl_video.apis.cli import ConfigOptions
-from mmssl_video.apis.train import check_config
-from mmssl_video.config_files import config_dir
+from mmssl_video.commands.arguments import ConfigOptions
+from mmssl_video.settings.checks import check_config
+from mmssl_video.settings.names import config_dir
+from mmssl_video.settings.pretrained import check_pretrained, set_num_blocks, use_checkpoint_encoder
 
 PROTOCOLS = dict(
     finetune='finetune',
@@ -186,9 +182,9 @@ def test_frames_other_than_those_of_the_pretraining_are_named(monkeypatch):
     [text] = said_of_frames(
         monkeypatch,
         'finetune_memdpc_demo',
-        trained_like('memdpc_demo', **{f'{key}.num_frames': 20}),
+        trained_like('memdpc_demo', **{f'{key}.num_frames': 24}),
     )
-    assert 'num_frames=20, and is trained on num_frames=40' in text and 'num_frames with' in text
+    assert 'num_frames=24, and is trained on num_frames=40' in text and 'num_frames with' in text
     [text] = said_of_frames(monkeypatch, 'finetune_memdpc_ucf101', contents)
     assert 'size=64' in text and 'size=128' in text and '.scale' in text
     [text] = said_of_frames(

@@ -212,43 +212,6 @@ def test_file_client_warnings_are_held_back_and_no_others(caplog):
     assert records == ['disk is full', '"FileClient" will be deprecated in future. Please use ...']
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without a GPU')
-def test_gloo_is_started_with_the_settings_of_slurm(tmp_path):
-    """One task under Slurm's variables: mmengine's own start would ask for a GPU and scontrol."""
-    import socket
-    import subprocess
-
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    code = """
-from mmssl_video import compat
-from torch import distributed
-compat.init_cpu_process_group('none')
-assert not distributed.is_initialized()
-compat.init_cpu_process_group('slurm')
-print(distributed.get_backend(), distributed.get_rank(), distributed.get_world_size())
-compat.init_cpu_process_group('slurm')
-distributed.destroy_process_group()"""
-    env = environment(SLURM_PROCID='0', SLURM_NTASKS='1', SLURM_LOCALID='0', MASTER_PORT=str(port))
-    done = subprocess.run(
-        [sys.executable, '-c', code], env=env, capture_output=True, text=True, timeout=120
-    )
-    assert done.stdout.split() == ['gloo', '0', '1'], done.stderr
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without a GPU')
-def test_cpu_model_wrapper_is_set_unless_one_is_named():
-    cfg = Config(dict(find_unused_parameters=True))
-    compat.set_cpu_model_wrapper(cfg)
-    assert cfg.model_wrapper_cfg == dict(
-        type='mmaction.CPUDistributedDataParallel', find_unused_parameters=True
-    )
-    cfg = Config(dict(model_wrapper_cfg=dict(type='Own')))
-    compat.set_cpu_model_wrapper(cfg)
-    assert cfg.model_wrapper_cfg.type == 'Own'
-
-
 def test_version_of_a_module_without_metadata_is_read_from_it(monkeypatch):
     module = types.ModuleType('mmcv')
     module.__version__ = '1.7.1'

@@ -7,8 +7,8 @@ import pytest
 from mmaction.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.config import Config
 
-from mmssl_video.apis.train import check_config
-from mmssl_video.config_files import config_dir
+from mmssl_video.settings.checks import check_config
+from mmssl_video.settings.names import config_dir
 
 CONFIGS = sorted(config_dir().glob('*.py'))
 PRETRAINING = [path for path in CONFIGS if path.stem.split('_')[0] in ('dpc', 'memdpc')]

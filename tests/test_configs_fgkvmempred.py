@@ -5,9 +5,9 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 
-from mmssl_video.apis.train import check_config
 from mmssl_video.apis.views import view_pipeline
-from mmssl_video.config_files import config_dir
+from mmssl_video.settings.checks import check_config
+from mmssl_video.settings.names import config_dir
 
 NAMES = sorted(
     path.stem

@@ -5,7 +5,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 
-from mmssl_video.config_files import config_dir
+from mmssl_video.settings.names import config_dir
 
 TWINS = dict(
     memdpc_flow_ucf101='memdpc_ucf101',

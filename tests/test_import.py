@@ -58,6 +58,34 @@ import mmssl_video""")
     assert last.startswith(f'ImportError: mmssl_video needs {wanted}, but {version} is installed; ')
 
 
+def test_missing_mmcv_is_one_sentence_that_names_the_small_one():
+    """pip is not asked for any mmcv; see setup.py."""
+    done = python("""
+import importlib.metadata as metadata, importlib.util as util
+real_version, real_spec = metadata.version, util.find_spec
+def version(name):
+    if name.startswith('mmcv'):
+        raise metadata.PackageNotFoundError(name)
+    return real_version(name)
+metadata.version = version
+util.find_spec = lambda name, *rest: None if name == 'mmcv' else real_spec(name, *rest)
+import mmssl_video""")
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith('ImportError: mmssl_video needs mmcv >= 2.1.0, < 2.2.0, but it is not ')
+    assert last.endswith("; pip install 'mmcv-lite>=2.1.0,<2.2.0'")
+
+
+def test_an_opencv_that_does_not_load_is_one_sentence(tmp_path):
+    """libGL is missing in slim containers and on most servers."""
+    (tmp_path / 'cv2.py').write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file: No such file')"
+    )
+    done = python(f'import sys; sys.path.insert(0, {str(tmp_path)!r}); import mmssl_video')
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith('ImportError: OpenCV does not load (libGL.so.1: cannot open ')
+    assert 'apt install libgl1' in last and 'opencv-contrib-python-headless==' in last
+
+
 def test_missing_part_of_the_stack_is_one_sentence():
     done = python("""
 import importlib.metadata as metadata, importlib.util as util

@@ -1,7 +1,6 @@
-"""Draw how alike clips look to encoders (SSTL, Figures 1 and 2); see --help."""
+"""How alike clips look: python tools/analyse_similarity.py CHECKPOINT --videos LIST."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.clip_similarity import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('similarity')

@@ -1,7 +1,6 @@
-"""Fuse result files of several streams: python tools/fuse.py RGB.npz FLOW.npz; see --help."""
+"""Fuse streams: python tools/fuse.py RGB.npz FLOW.npz; --help lists the options."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.fusion import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('fuse')

@@ -1,7 +1,6 @@
-"""Compare checkpoints: python tools/summarize_results.py RESULTS.json ...; see --help."""
+"""Compare checkpoints: python tools/summarize_results.py RESULTS.json ...."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.summary import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('summarize')

@@ -1,7 +1,6 @@
-"""Surprise over the time of videos: python tools/surprise.py CHECKPOINT VIDEOS; see --help."""
+"""Failures found by surprise: python tools/surprise.py CHECKPOINT VIDEOS."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.surprise import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('surprise')

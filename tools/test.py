@@ -1,7 +1,6 @@
 """Evaluate a checkpoint: python tools/test.py CONFIG CHECKPOINT; --help lists the options."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.testing import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('test')

@@ -1,7 +1,6 @@
 """Train a model: python tools/train.py CONFIG; --help lists the options."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.train import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('train')

@@ -1,7 +1,6 @@
-"""Pictures of a memory: python tools/visualize_memory.py CKPT --videos LIST --out x.png."""
+"""Pictures of a memory: python tools/visualize_memory.py CHECKPOINT --videos LIST --out PNG."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.memory_pictures import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('memory')

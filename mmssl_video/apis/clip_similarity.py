@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,91 +10,18 @@ import numpy as np
 import torch
 
 from ..datasets import BadVideoError, VideoListDataset
-from ..evaluation.clip_similarity import (
+from ..evaluation.clip_statistics import (
     against_distance,
     cosines,
-    draw_similarities,
     mean_and_interval,
     within_and_across,
 )
-from . import cli
-from .encoder import Encoder, build_encoder
-from .train import check_work_dir
+from ..results.similarity_figure import draw_similarities
+from ..results.work_dir import check_work_dir
+from .encoder import Encoder
 from .views import as_windows, num_blocks_of, view_pipeline
 
 STRENGTHS = (0, 4, 8, 12, 16)
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Arguments of ``tools/analyse_similarity.py``."""
-    parser = argparse.ArgumentParser(
-        prog='analyse_similarity.py',
-        description='Draw how alike clips look to encoders: against '
-        'their distance in time, within and across videos, and under temporal augmentation of '
-        'growing strength (SSTL, Figures 1 and 2).',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
-    )
-    parser.add_argument(
-        'checkpoints',
-        nargs='+',
-        metavar='CHECKPOINT',
-        help='checkpoints, or the word random (with --encoder-config)',
-    )
-    parser.add_argument('--videos', required=True, metavar='LIST', help='list file of the videos')
-    parser.add_argument(
-        '--root', help='folder that its paths start from (default: that of the list)'
-    )
-    parser.add_argument(
-        '--out', default='similarity.png', help='PNG to write; the figures go beside it as .json'
-    )
-    parser.add_argument('--encoder-config', help='config of the encoders, instead of their own')
-    parser.add_argument(
-        '--num-clips',
-        type=cli.whole(2),
-        default=10,
-        metavar='K',
-        help='clips of a video, at equal distances (40 in the paper)',
-    )
-    parser.add_argument(
-        '--strengths',
-        type=cli.whole(0),
-        nargs='+',
-        default=list(STRENGTHS),
-        metavar='E',
-        help='extra frames that augmentation may drop',
-    )
-    parser.add_argument(
-        '--max-videos',
-        type=cli.whole(2),
-        metavar='N',
-        help='use the first N videos of a random order only',
-    )
-    parser.add_argument('--seed', type=cli.seed, default=0, help='seed of all draws')
-    parser.add_argument('--device', help='where to run (default: the GPU where there is one)')
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Analyse as the command line says."""
-    args = parse_args(argv)
-    if Path(args.out).suffix.lower() != '.png' or Path(args.out).is_dir():
-        raise ValueError(f'--out {args.out} must name a .png file')
-    encoders = [
-        build_encoder(path, args.encoder_config, args.seed, args.device)
-        for path in args.checkpoints
-    ]
-    root = str(Path(args.videos).parent) if args.root is None else args.root
-    analyse_similarity(
-        encoders,
-        args.videos,
-        root,
-        args.out,
-        num_clips=args.num_clips,
-        strengths=args.strengths,
-        max_videos=args.max_videos,
-        seed=args.seed,
-    )
-    print(f'the figure is {args.out}')
 
 
 def augmented_pipeline(config, strength: int) -> list[dict]:
@@ -147,7 +73,7 @@ def analyse_similarity(
 
     Returns:
         By encoder: ``strength``, ``distance`` and ``videos``, see
-        :func:`mmssl_video.evaluation.clip_similarity.draw_similarities`.
+        :func:`mmssl_video.results.similarity_figure.draw_similarities`.
 
     Raises:
         ValueError: The encoders are trained on different frames, or too few videos are left.

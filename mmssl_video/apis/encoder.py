@@ -16,15 +16,14 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmssl_video.checkpoints import (
+from ..checkpoints import (
     checkpoint_hash,
     config_from_checkpoint,
     load_checkpoint_file,
     load_encoder,
     state_dict_of,
 )
-from mmssl_video.config_files import find_config
-
+from ..settings.names import find_config
 from .views import as_windows, find_pipeline, num_blocks_of
 
 

@@ -17,20 +17,12 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from mmssl_video.datasets import BadVideoError, scan_video_folder
-from mmssl_video.datasets.video_folder import VIDEO_SUFFIXES
-from mmssl_video.evaluation.registry import FEATURES
-from mmssl_video.progress import Progress
-
+from ..datasets import BadVideoError, scan_video_folder
+from ..datasets.video_folder import VIDEO_SUFFIXES
+from ..evaluation.registry import FEATURES
+from ..progress import Progress
 from .encoder import Encoder
-from .views import (
-    as_frames,
-    as_windows,
-    describe_views,
-    modality_of,
-    num_blocks_of,
-    view_pipeline,
-)
+from .views import as_frames, as_windows, describe_views, modality_of, num_blocks_of, view_pipeline
 
 #: What samples say of their file, beside the frames.
 FILE_INFO = ('total_frames', 'original_shape')

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..evaluation.checks import check_arrays
-from ..evaluation.fusion import (
+from ..evaluation.array_checks import check_arrays
+from ..evaluation.two_streams import (
     VERSION,
     align,
     check_weights,
@@ -19,47 +18,8 @@ from ..evaluation.fusion import (
     fused_retrieval,
     retrieval_ks,
 )
-from ..evaluation.report import append_results, format_table, make_record, read_results
-from ..evaluation.result_files import ClassScores, load_result_file
-from . import cli
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Arguments of ``tools/fuse.py``."""
-    parser = argparse.ArgumentParser(
-        prog='fuse.py',
-        description='Fuse models of several streams, such as RGB and flow, from '
-        'result files: class probabilities or retrieval similarities are averaged.',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
-    )
-    parser.add_argument(
-        'files',
-        nargs='+',
-        metavar='FILE.npz',
-        help='result files of one test list, from tools/test.py --dump',
-    )
-    parser.add_argument(
-        '--weights',
-        nargs='+',
-        type=float,
-        metavar='WEIGHT',
-        help='weight of each file (default: all alike)',
-    )
-    parser.add_argument(
-        '--out',
-        default=str(Path('work_dirs') / 'fuse' / 'results.json'),
-        help='JSON file the results are appended to (default: %(default)s)',
-    )
-    parser.add_argument('--device', default='cpu', help='where to search (default: cpu)')
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Fuse as the command line says: prints a table, appends the records to a JSON file."""
-    args = parse_args(argv)
-    records = run_fusion(args.files, args.weights, out=args.out, device=args.device)
-    print(format_table(records))
-    print(f'\nresults are in {args.out}')
+from ..results.records import append_results, make_record, read_results
+from ..results.result_files import ClassScores, load_result_file
 
 
 def run_fusion(
@@ -79,7 +39,7 @@ def run_fusion(
         device: Where to compute the similarities of retrieval.
 
     Returns:
-        Records (:func:`mmssl_video.evaluation.report.make_record`): one per file, the fused one
+        Records (:func:`mmssl_video.results.records.make_record`): one per file, the fused one
         last.
 
     Raises:
@@ -175,7 +135,3 @@ def _joined(infos: Sequence[dict[str, Any]], key: str) -> str | None:
     """What the files say, once if they agree."""
     said = list(dict.fromkeys(str(info[key]) for info in infos if info.get(key) is not None))
     return ' + '.join(said) or None
-
-
-if __name__ == '__main__':
-    cli.run(main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,79 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoints import load_checkpoint_file, load_full
-from ..evaluation.memory_figure import draw_memory, embed
 from ..models.recognizers import BYOL, DensePredictiveCoding
-from . import cli
+from ..results.memory_figure import draw_memory, embed
 from .encoder import Encoder, build_encoder
 from .features import FeatureSet, build_dataset, extract_features
-from .train import check_work_dir
 from .views import as_windows, num_blocks_of, view_pipeline
-
-
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Arguments of ``tools/visualize_memory.py``."""
-    parser = argparse.ArgumentParser(
-        prog='visualize_memory.py',
-        description='Draw which classes the memory slots of a '
-        'pre-trained model stand for, the clips that its concepts (or slots) answer to most, and '
-        'how alike its two encoders are; for several checkpoints also t-SNE of the slot '
-        'probabilities.',
-        epilog=f'{cli.DEBUG}=1 in the environment shows the traceback of every error.',
-    )
-    parser.add_argument(
-        'checkpoints',
-        nargs='+',
-        metavar='CKPT',
-        help='checkpoint of a pre-training run; of several, the last is drawn',
-    )
-    parser.add_argument(
-        '--videos', required=True, metavar='LIST', help='list file (`path label` a line)'
-    )
-    parser.add_argument(
-        '--root', help='folder that the paths start from (default: that of the list)'
-    )
-    parser.add_argument(
-        '--classes',
-        nargs='+',
-        metavar='CLASS',
-        help='classes to show: names of their folders or labels (default: the first 8)',
-    )
-    parser.add_argument('--out', required=True, help='the .png file to write')
-    parser.add_argument(
-        '--num-windows', type=cli.whole(2), default=4, help='clips per video (default: 4)'
-    )
-    parser.add_argument(
-        '--top',
-        type=cli.whole(1),
-        default=6,
-        help='concepts or slots, and clips of each, to show (default: 6)',
-    )
-    parser.add_argument('--num-workers', type=cli.whole(0), default=2, help='decoding processes')
-    parser.add_argument('--device', help='such as cpu or cuda:1')
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Draw as the command line says."""
-    args = parse_args(argv)
-    out = Path(args.out)
-    if out.suffix.lower() != '.png' or out.is_dir():
-        raise ValueError(f'--out {out} must name a .png file')
-    check_work_dir(out.parent, 'the folder', '--out')
-    facts = picture_memory(
-        args.checkpoints,
-        args.videos,
-        out,
-        classes=args.classes,
-        root=args.root,
-        num_windows=args.num_windows,
-        top=args.top,
-        num_workers=args.num_workers,
-        device=args.device,
-    )
-    for name, value in facts.items():
-        print(f'{name}: {value}')
-    print(f'{out} is written')
 
 
 class MemoryView(nn.Module):

@@ -13,38 +13,25 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from mmssl_video.config_files import find_config
-from mmssl_video.evaluation import ProtocolOutput, get_protocol
-from mmssl_video.evaluation.baselines import baselines_for, majority_top1
-from mmssl_video.evaluation.checks import check_labels
-from mmssl_video.evaluation.registry import Protocol
-from mmssl_video.evaluation.report import (
-    append_results,
-    closeness_warnings,
-    make_record,
-    read_results,
+from ..evaluation import ProtocolOutput
+from ..evaluation.baselines import baselines_for, majority_top1
+from ..results.records import append_results, closeness_warnings, make_record, read_results
+from ..results.result_files import ClassScores, RetrievalFeatures
+from ..settings.evaluation import (
+    ROLES,
+    check_role_lists,
+    evaluation_settings,
+    infos_of,
+    protocol_of,
+    same_views,
 )
-from mmssl_video.evaluation.result_files import ClassScores, RetrievalFeatures
-
 from .encoder import Encoder, build_encoder, calibrate_batchnorm, random_twins
 from .features import FeatureSet, Guarded, build_dataset, extract_needs
 from .union import UnionDataset
 from .views import describe_views, modality_of, num_blocks_of, num_views_of, view_pipeline
 
-ROLES = ('gallery', 'query')
 #: Batches of gallery clips on which the random encoder's BatchNorm is calibrated.
 CALIBRATION_BATCHES = 16
-_KEYS = {
-    'dataset',
-    'gallery',
-    'query',
-    'protocol',
-    'views',
-    'feature',
-    'baselines',
-    'max_bad_share',
-    'window_batch',
-}
 
 
 def run_evaluation(
@@ -74,13 +61,13 @@ def run_evaluation(
         checkpoint: What to evaluate: checkpoint files, the word ``random``, or built encoders.
         out: JSON file to append the records to.
         dump: ``.npz`` to write class probabilities to, or the features of a retrieval, see
-            :mod:`mmssl_video.evaluation.result_files`. Of several protocols or encoders each gets
+            :mod:`mmssl_video.results.result_files`. Of several protocols or encoders each gets
             its file, with protocol or encoder in its name.
         **options: Of :class:`Evaluation`: ``encoder_config``, ``seed``, ``device``,
             ``calibrate_bn``, ``baselines``, ``progress``.
 
     Returns:
-        Records, see :func:`mmssl_video.evaluation.report.make_record`; the same in
+        Records, see :func:`mmssl_video.results.records.make_record`; the same in
         every process of a distributed run.
 
     Raises:
@@ -144,10 +131,10 @@ class Evaluation:
         baselines: bool | None = None,
         progress: bool = True,
     ) -> None:
-        self.settings = [_settings(cfg) for cfg in cfgs]
+        self.settings = [evaluation_settings(cfg) for cfg in cfgs]
         first = self.settings[0]
         self.seed, self.progress = seed, progress
-        self.protocols = [_protocol(each, first.get('feature')) for each in first['protocol']]
+        self.protocols = [protocol_of(each, first.get('feature')) for each in first['protocol']]
         self.needs = list(
             dict.fromkeys((level, protocol.clips) for protocol, _, level in self.protocols)
         )
@@ -155,7 +142,7 @@ class Evaluation:
             {role: build_dataset({'pipeline': [], **settings[role]['dataset']}) for role in ROLES}
             for settings in self.settings
         ]
-        self.warnings = [_check_lists(datasets) for datasets in self.datasets]
+        self.warnings = [check_role_lists(datasets) for datasets in self.datasets]
 
         self.encoders = []
         for source in checkpoint if isinstance(checkpoint, (list, tuple)) else [checkpoint]:
@@ -195,7 +182,7 @@ class Evaluation:
         """
         first = self.settings[0]
         datasets = self.datasets
-        shared = len(datasets) > 1 and _same_views(first)
+        shared = len(datasets) > 1 and same_views(first)
         jobs = [ROLES] if shared else [(role,) for role in ROLES]
         sets = [{} for _ in datasets]
         for roles in jobs:
@@ -222,7 +209,7 @@ class Evaluation:
                         if len(parts) == 1
                         else [
                             {
-                                need: features.select(*_infos(each[role]))
+                                need: features.select(*infos_of(each[role]))
                                 for need, features in column.items()
                             }
                             for column in found
@@ -262,7 +249,7 @@ class Evaluation:
         ]
         subjects += [dict(nobody, subject=name) for name in self.trivial]
         listed = {
-            role: dict(zip(*_infos(dataset, 'name')))
+            role: dict(zip(*infos_of(dataset, 'name')))
             for role, dataset in self.datasets[index].items()
         }
         results = []
@@ -388,87 +375,6 @@ def gallery_batches(settings: dict, dataset: Dataset, seed: int = 0) -> DataLoad
 
 def _inputs(items):
     return dict(inputs=[item['inputs'] for item in items if 'inputs' in item])
-
-
-def _settings(cfg):
-    """The ``evaluation`` part of a config, checked and with ``protocol`` as a list."""
-    cfg = Config.fromfile(find_config(cfg)) if isinstance(cfg, (str, Path)) else cfg
-    settings = dict(cfg.get('evaluation') or {})
-    missing = {'dataset', 'gallery', 'query', 'protocol'} - set(settings)
-    if missing:
-        raise ValueError(
-            f'the config lacks evaluation.{", evaluation.".join(sorted(missing))}: an '
-            'evaluation names its dataset, gallery, query and protocol, see '
-            'configs/retrieval_demo.py'
-        )
-    unknown = set(settings) - _KEYS
-    if unknown:
-        raise ValueError(
-            f'evaluation has no setting {", ".join(sorted(unknown))}; it has '
-            f'{", ".join(sorted(_KEYS))}'
-        )
-    for role in ROLES:
-        loader = settings[role] = dict(settings[role])
-        if 'dataset' not in loader:
-            raise ValueError(f'evaluation.{role} must be a data loader config with a dataset')
-        loader['own_pipeline'] = 'pipeline' in loader['dataset']
-        if loader['own_pipeline'] and (settings.get('views') or loader.get('views')):
-            raise ValueError(
-                f'evaluation.{role}.dataset has a pipeline, which says the views '
-                'itself: leave views or the pipeline out'
-            )
-    if not isinstance(settings['protocol'], (list, tuple)):
-        settings['protocol'] = [settings['protocol']]
-    for protocol in settings['protocol']:
-        if 'type' not in protocol:
-            raise ValueError(
-                "evaluation.protocol needs a type, such as protocol=dict(type='knn/cosine', k=20)"
-            )
-    return settings
-
-
-def _protocol(config, default_feature) -> tuple[Protocol, dict, str]:
-    """A protocol of a config, its options and the feature level that it runs on."""
-    options = dict(config)
-    protocol, feature = get_protocol(options.pop('type')), options.pop('feature', None)
-    protocol.check_options(options)
-    return protocol, options, protocol.check_feature(feature, default_feature or 'context')
-
-
-def _infos(dataset, key='label'):
-    """File names of a dataset's videos, and their labels (or another key)."""
-    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
-    default = {'label': lambda info: -1, 'name': lambda info: str(info['filename'])}[key]
-    return (
-        [str(info['filename']) for info in infos],
-        [info[key] if key in info else default(info) for info in infos],
-    )
-
-
-def _check_lists(datasets):
-    """Say what is wrong with the lists before any video is decoded; warnings that are left."""
-    (gallery, gallery_labels), (query, query_labels) = (_infos(datasets[role]) for role in ROLES)
-    check_labels(gallery_labels, query_labels)
-    counts = {role: getattr(datasets[role], 'num_classes', None) for role in ROLES}
-    found = len(set(gallery_labels))
-    for role, count in counts.items():
-        if count is not None and count != found:
-            raise ValueError(
-                f'the class count differs from the list: evaluation.{role}.dataset has num_classes='
-                f'{count} but the gallery list holds videos of {found} classes; set num_classes='
-                f'{found}, leave it out, or complete the list'
-            )
-    both = len(set(gallery) & set(query))
-    return [
-        f'{both} of {len(query)} query videos are in the gallery list as well: they find themselves'
-    ] * bool(both)
-
-
-def _same_views(settings):
-    """Whether gallery and query differ in their lists alone."""
-    return {k: v for k, v in settings['gallery']['dataset'].items() if k != 'ann_file'} == {
-        k: v for k, v in settings['query']['dataset'].items() if k != 'ann_file'
-    }
 
 
 def _views(settings, clips):

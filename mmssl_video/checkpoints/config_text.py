@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import Any
+from typing import Any, cast
 
 from mmengine.config import Config
 from mmengine.registry import Registry
@@ -126,7 +126,7 @@ def _value(node: ast.AST, source: str, text: str) -> Any:
     if isinstance(node, ast.Dict) and None not in node.keys:
         pairs = [
             (_value(k, source, text), _value(v, source, text))
-            for k, v in zip(node.keys, node.values)
+            for k, v in zip(cast('list[ast.expr]', node.keys), node.values)
         ]
         return _hashed(dict, pairs, node, source, text)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

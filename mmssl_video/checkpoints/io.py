@@ -6,6 +6,7 @@ import hashlib
 import os
 import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -81,7 +82,9 @@ def load_checkpoint_file(path: str | os.PathLike, map_location: Any = 'cpu') -> 
     return checkpoint
 
 
-def state_dict_of(checkpoint: dict, source: str = 'the checkpoint') -> dict[str, torch.Tensor]:
+def state_dict_of(
+    checkpoint: Mapping[str, Any], source: str = 'the checkpoint'
+) -> dict[str, torch.Tensor]:
     """The weights of a checkpoint, without the ``module.`` prefix of parallel wrappers.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from mmengine.logging import print_log
@@ -93,7 +94,7 @@ def _load(
     model: nn.Module, state_dict: Mapping, source: str, prefixes: tuple[str, ...] | None
 ) -> LoadReport:
     if is_model_wrapper(model):
-        model = model.module
+        model = cast(nn.Module, model.module)
     report = match_weights(model, state_dict, source, prefixes)
     given = state_dict_of(state_dict, source)
     model.load_state_dict({key: given[key] for key in report.loaded}, strict=False)

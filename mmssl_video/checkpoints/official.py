@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from . import official_dpc, official_fgkvmempred
@@ -23,7 +23,7 @@ TARGETS = ('encoder', 'full', 'classifier')
 
 
 def convert_official(
-    state_dict: Mapping[str, torch.Tensor],
+    state_dict: Mapping[str, Any],
     origin: str,
     target: str | None = None,
     num_blocks: int = 8,

@@ -6,7 +6,7 @@ import math
 
 from mmaction.registry import DATASETS
 
-from .transforms.failure import STEP_CLASSES
+from .transforms.unintentional import STEP_CLASSES
 from .video_list import VideoListDataset
 
 
@@ -16,9 +16,9 @@ class OopsDataset(VideoListDataset):
 
     Oops (Epstein, Chen, Vondrick, CVPR 2020), as MemDPC uses it (section 5.7). One video per line,
     ``relative/path with spaces.mp4 SECONDS``. Samples carry ``failure_time`` (float, in seconds)
-    and no class, ``label=-1``: :class:`LabelSteps` labels the blocks of a window, which
-    :class:`SampleFailureWindow` draws. Without these two the dataset serves self-supervised
-    training, for which MemDPC uses the videos too.
+    and no class, ``label=-1``: :class:`LabelUnintentionalSteps` labels the blocks of a window,
+    which :class:`SampleUnintentionalWindow` draws. Without these two the dataset serves
+    self-supervised training, for which MemDPC uses the videos too.
 
     Args:
         ann_file: The list file.

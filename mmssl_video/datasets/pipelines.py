@@ -40,15 +40,31 @@ def steps_of(pipeline: Pipeline) -> list[Any]:
     return list(pipeline)
 
 
+def located_steps(pipeline: Pipeline) -> Iterator[tuple[str, Any]]:
+    """Steps of a pipeline with their places, those inside wrappers such as ``PerClip`` too.
+
+    Yields:
+        The keys that lead to a step, ``'views.transforms.resize'`` or ``'4.transforms.1'``, and the
+        step; a wrapper comes before what it holds.
+    """
+    named = pipeline.items() if isinstance(pipeline, Mapping) else enumerate(steps_of(pipeline))
+    steps_of(pipeline)  # refuses what is no pipeline
+    for name, step in named:
+        if step is None:
+            continue
+        yield str(name), step
+        for key in ('transforms', 'transform'):
+            inside = step.get(key) if isinstance(step, Mapping) else None
+            if isinstance(inside, Mapping) and 'type' in inside:
+                yield f'{name}.{key}', inside
+            elif inside is not None:
+                for place, part in located_steps(inside):
+                    yield f'{name}.{key}.{place}', part
+
+
 def flat_steps(pipeline: Pipeline) -> Iterator[Mapping[str, Any]]:
     """Configs of a pipeline's steps, those inside wrappers such as ``PerClip`` in their place."""
-    for step in steps_of(pipeline):
-        if not isinstance(step, Mapping):
-            continue
-        yield step
-        inside = step.get('transforms') or step.get('transform')
-        if inside is not None:
-            yield from flat_steps([inside] if 'type' in inside else inside)
+    return (step for _, step in located_steps(pipeline) if isinstance(step, Mapping))
 
 
 def build_steps(pipeline: Pipeline) -> list[Callable]:
@@ -56,3 +72,46 @@ def build_steps(pipeline: Pipeline) -> list[Callable]:
     from mmaction.registry import TRANSFORMS
 
     return [step if callable(step) else TRANSFORMS.build(step) for step in steps_of(pipeline)]
+
+
+def dataset_of(dataloader: Mapping | None) -> Mapping:
+    """The dataset in the config of a data loader, without wrappers such as ``RepeatDataset``."""
+    dataset = (dataloader or {}).get('dataset') or {}
+    while 'pipeline' not in dataset and 'dataset' in dataset:
+        dataset = dataset['dataset']
+    return dataset
+
+
+def pipeline_of(dataloader: Mapping | None) -> list[Mapping]:
+    """Steps of the pipeline in the config of a data loader; [] if none."""
+    steps = steps_of(dataset_of(dataloader).get('pipeline'))
+    return [step for step in steps if isinstance(step, Mapping)]
+
+
+def training_pipeline(config: Any) -> Pipeline:
+    """Training pipeline of a config: ``train_dataloader``'s or ``train_pipeline``; [] if none."""
+    return pipeline_of(config.get('train_dataloader')) or config.get('train_pipeline') or []
+
+
+def with_meta_keys(pipeline: Pipeline, keys: Sequence[str]) -> Any:
+    """A pipeline whose samples hand on more of what is known of a video.
+
+    Args:
+        pipeline: Configs of its steps; its last one, ``PackActionInputs``, gets the keys.
+        keys: To add to its ``meta_keys``.
+
+    Returns:
+        A changed copy, of the same form.
+
+    Raises:
+        ValueError: The pipeline does not end by packing.
+    """
+    changed: Any = dict(pipeline) if isinstance(pipeline, Mapping) else steps_of(pipeline)
+    items = changed.items() if isinstance(changed, dict) else enumerate(changed)
+    name, last = next(((name, step) for name, step in reversed(list(items)) if step), (None, {}))
+    if not isinstance(last, dict) or str(last.get('type')).split('.')[-1] != 'PackActionInputs':
+        raise ValueError('the pipeline does not end in PackActionInputs, which features need')
+    before = last.get('meta_keys', ('img_shape',))
+    added = tuple(key for key in keys if key not in before)
+    changed[name] = type(last)(last, meta_keys=(*before, *added))
+    return changed

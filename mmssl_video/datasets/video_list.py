@@ -15,10 +15,8 @@ from mmssl_video.datasets.errors import BadVideoError, ShortVideoError, TooManyB
 from mmssl_video.datasets.flow_format import SUFFIXES
 from mmssl_video.datasets.pipelines import Pipeline, build_steps
 from mmssl_video.datasets.seeding import derive_index, seeded
-from mmssl_video.datasets.transforms.blocks import SplitBlocks
-from mmssl_video.datasets.transforms.flow import check_flow_pipeline
-from mmssl_video.datasets.transforms.sampling import SampleWindow
-from mmssl_video.datasets.transforms.temporal import TemporalTransform
+from mmssl_video.datasets.transforms.flow_input import check_flow_pipeline
+from mmssl_video.datasets.views import View, view_after
 
 
 class _SharedNumbers:
@@ -75,6 +73,8 @@ class VideoListDataset(BaseActionDataset):
         check_files: Look whether all files exist when the dataset is built. Without this check a
             missing file is a bad video.
         **kwargs: As mmaction2's ``BaseActionDataset`` (``data_root``, ``indices``, …).
+
+    ``view`` is what an encoder sees of its videos (:class:`~mmssl_video.datasets.views.View`).
 
     Samples carry ``filename``, ``label``, ``modality`` and, for naming a video whatever is read of
     it, ``name``, its path in the list.
@@ -245,15 +245,8 @@ class VideoListDataset(BaseActionDataset):
     def _check_pipeline(self) -> None:
         if self.modality == 'Flow':
             check_flow_pipeline(self.pipeline.transforms)
-        window = None
-        for transform in self.pipeline.transforms:
-            if isinstance(transform, SampleWindow):
-                window = transform.num_frames
-            elif isinstance(transform, TemporalTransform) and window is not None:
-                window = transform.frames_after(window)
-            elif isinstance(transform, SplitBlocks) and window is not None:
-                transform.check_window(window)
-                window //= transform.num_blocks
+        seen = View(modality=self.modality, suffix=self.suffix)
+        self.view = view_after(self.pipeline.transforms, seen)
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Label of a sample; mmengine's ``ClassBalancedDataset`` asks (see ``SampleSeedHook``)."""

@@ -1,15 +1,10 @@
-"""Named evaluation protocols on feature arrays, trivial baselines, and reports."""
+"""Named evaluation protocols on feature arrays, and trivial baselines."""
 
-from . import (  # noqa: F401  (registered on import)
-    heads,
-    knn,
-    linear,
-    retrieval,
-    ssl_metric,
-    unintentional_metric,
-)
-from .confidence import wilson_interval
-from .registry import ProtocolOutput, get_protocol, list_protocols, register_protocol
+from ..results.confidence import wilson_interval
+from ..results.protocol_output import ProtocolOutput
+from . import knn, linear, probe_grid, retrieval, ssl_metric  # noqa: F401  (registered on import)
+from .registry import get_protocol, list_protocols, register_protocol
+from .unintentional import metric  # noqa: F401  (registered on import)
 
 __all__ = [
     'ProtocolOutput',

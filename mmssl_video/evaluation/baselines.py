@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmssl_video.datasets.transforms.color import LUMINANCE
+from ..datasets.transforms.color import LUMINANCE
 
 
 def first_frame_map(

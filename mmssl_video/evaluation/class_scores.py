@@ -7,8 +7,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from .registry import ProtocolOutput
-from .similarity import chunks
+from ..results.protocol_output import ProtocolOutput
+from .cosine_scores import chunks
 
 
 class Standardise:

@@ -11,8 +11,8 @@ from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from ..results.protocol_output import ProtocolOutput
 from .class_scores import expected_hits
-from .registry import ProtocolOutput
 
 
 @METRICS.register_module()

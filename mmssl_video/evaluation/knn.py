@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ..results.protocol_output import ProtocolOutput
 from .class_scores import by_label
-from .registry import ProtocolOutput, register_protocol
-from .similarity import CHUNK, TIE, cosine_chunks, unit_rows
+from .cosine_scores import CHUNK, TIE, cosine_chunks, unit_rows
+from .registry import register_protocol
 
 
 @register_protocol('knn/cosine', version=1)

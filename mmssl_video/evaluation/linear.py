@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..results.protocol_output import ProtocolOutput
 from .class_scores import Standardise, classification_output, validation_splits
-from .registry import ProtocolOutput, register_protocol
+from .registry import register_protocol
 
 #: Strengths of the L2 penalty that are tried, from strong to weak.
 PENALTIES = (10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)

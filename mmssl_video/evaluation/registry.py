@@ -18,33 +18,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from .checks import check_arrays
+from ..results.protocol_output import ProtocolOutput
+from .array_checks import check_arrays
 
 #: Feature levels: ``context`` is what ``extract_feat`` gives, pooled; ``backbone`` the backbone's
 #: maps, pooled over the whole clip; ``block`` those of the middle block alone, f(x) of DPC;
 #: ``projection`` what the projection head makes of ``backbone``, where there is one (SSTL, BYOL).
 FEATURES = ('context', 'backbone', 'block', 'projection')
 _PROTOCOLS: dict[str, Protocol] = {}
-
-
-@dataclass
-class ProtocolOutput:
-    """What a protocol found.
-
-    Args:
-        metrics: Figures in percent, by name (``top1``, ``R@5``, …); the first is the headline.
-        chance: What guessing gets on the same labels, in percent, for the same names.
-        details: Settings that were chosen or clipped on the way; goes to the JSON record.
-        probabilities: Of classifiers: ``[Q, K]`` float32, column = label; for result files.
-    """
-
-    metrics: dict[str, float]
-    chance: dict[str, float]
-    details: dict[str, Any] = field(default_factory=dict)
-    probabilities: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .registry import ProtocolOutput, register_protocol
-from .similarity import CHUNK, TIE, CosineScores, chunks
+from ..results.protocol_output import ProtocolOutput
+from .cosine_scores import CHUNK, TIE, CosineScores, chunks
+from .registry import register_protocol
 
 #: The k of R@k in these papers.
 KS = (1, 5, 10, 20, 50)

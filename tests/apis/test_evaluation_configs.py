@@ -3,9 +3,9 @@
 import pytest
 from mmengine.config import Config
 
-from mmssl_video.apis.probe import ROLES, _protocol, _settings
 from mmssl_video.apis.views import describe_views, num_views_of, view_pipeline
-from mmssl_video.config_files import config_dir
+from mmssl_video.settings.evaluation import ROLES, evaluation_settings, protocol_of
+from mmssl_video.settings.names import config_dir
 
 CONFIGS = {path.stem: Config.fromfile(path) for path in sorted(config_dir().glob('*.py'))}
 PROBES = [name for name, cfg in CONFIGS.items() if cfg.get('evaluation')]
@@ -17,7 +17,7 @@ ENCODERS = {
 
 @pytest.mark.parametrize('name', PROBES)
 def test_every_probe_takes_every_encoder(name):
-    settings = _settings(CONFIGS[name])
+    settings = evaluation_settings(CONFIGS[name])
     flow = 'flow' in name
     for encoder in ENCODERS['demo' if 'demo' in name else 'ucf101']:
         views = {}
@@ -26,7 +26,7 @@ def test_every_probe_takes_every_encoder(name):
             options = {**settings.get('views', {}), **settings[role].get('views', {})}
             views[role] = num_views_of(view_pipeline(CONFIGS[encoder], **options))
         for config in settings['protocol']:
-            protocol, options, level = _protocol(config, settings.get('feature'))
+            protocol, options, level = protocol_of(config, settings.get('feature'))
             protocol.check_views(views)
             assert not options.get('ks') or max(options['ks']) <= 50
 
@@ -68,7 +68,7 @@ def test_every_probe_takes_every_encoder(name):
     ],
 )
 def test_views_are_those_of_the_papers(name, encoder, gallery, query):
-    settings = _settings(CONFIGS[name])
+    settings = evaluation_settings(CONFIGS[name])
     for role, words in (('gallery', gallery), ('query', query)):
         options = {**settings.get('views', {}), **settings[role].get('views', {})}
         assert describe_views(view_pipeline(CONFIGS[encoder], **options)).startswith(words)

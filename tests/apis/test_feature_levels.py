@@ -12,9 +12,9 @@ from mmssl_video.apis import Encoder, build_encoder, extract_features, run_evalu
 from mmssl_video.apis.encoder import random_twins
 from mmssl_video.apis.features import build_dataset, extract_many
 from mmssl_video.apis.views import as_windows, describe_views, num_views_of, view_pipeline
-from mmssl_video.datasets.flow import extract_flow
+from mmssl_video.datasets.flow_extraction import extract_flow
 from mmssl_video.evaluation.baselines import BASELINES
-from mmssl_video.evaluation.result_files import load_result_file
+from mmssl_video.results.result_files import load_result_file
 
 LEVELS = ('context', 'backbone', 'block')
 SLOW_ONLY = dict(

@@ -13,8 +13,9 @@ from mmengine.config import Config
 from helpers.tiny_run import environment
 from mmssl_video.apis import build_encoder, extract_features, run_evaluation
 from mmssl_video.evaluation import get_protocol
-from mmssl_video.evaluation.report import FIELDS, format_table
-from mmssl_video.evaluation.result_files import load_result_file
+from mmssl_video.results.records import FIELDS
+from mmssl_video.results.result_files import load_result_file
+from mmssl_video.results.table import format_table
 
 PROTOCOLS = [
     'linear/cached',

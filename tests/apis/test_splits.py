@@ -8,9 +8,11 @@ from mmengine.config import Config
 
 from helpers.tiny_run import REPO, last_line, run
 from mmssl_video.apis import build_encoder, run_evaluation
-from mmssl_video.apis.splits import average_records, evaluate_splits, main, with_split
-from mmssl_video.config_files import config_dir
+from mmssl_video.apis.splits import evaluate_splits, with_split
+from mmssl_video.commands.splits import main
 from mmssl_video.evaluation import wilson_interval
+from mmssl_video.results.averages import average_records
+from mmssl_video.settings.names import config_dir
 
 
 @pytest.fixture(scope='module')
@@ -130,7 +132,7 @@ def test_unreadable_videos_belong_to_their_splits(config, probe_set, monkeypatch
 def test_the_tool_prints_splits_and_mean(config, probe_set, tmp_path):
     done = run(
         'python',
-        REPO / 'tools' / 'test_splits.py',
+        REPO / 'tools' / 'splits.py',
         config,
         probe_set.checkpoint,
         '--splits',
@@ -172,7 +174,7 @@ def test_wrong_lists_are_named(config, probe_set, tmp_path):
         main([str(config), 'x.pth', '--splits', '7', '--work-dir', str(tmp_path)])
     with pytest.raises(ValueError, match='trains nothing: leave --train out'):
         main([str(config), 'x.pth', '--splits', '0', '--train', '--work-dir', str(tmp_path)])
-    done = run('python', REPO / 'tools' / 'test_splits.py', probe_set.config, 'x.pth', cwd=tmp_path)
+    done = run('python', REPO / 'tools' / 'splits.py', probe_set.config, 'x.pth', cwd=tmp_path)
     assert done.returncode == 1 and last_line(done.stdout).startswith('error: no list of the')
 
 
@@ -257,7 +259,7 @@ def test_training_on_every_split(config, probe_set, tmp_path):
     )
     done = run(
         'python',
-        REPO / 'tools' / 'test_splits.py',
+        REPO / 'tools' / 'splits.py',
         'scratch_fgkvmem_demo',
         'scratch',
         '--train',

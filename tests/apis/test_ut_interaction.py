@@ -8,9 +8,9 @@ from mmengine.config import Config
 
 from helpers.probe_set import save_checkpoint
 from helpers.tool_stages import run_stages
-from mmssl_video.apis.flow import main as extract_flow
-from mmssl_video.apis.testing import main as run_test
-from mmssl_video.config_files import config_dir
+from mmssl_video.commands.flow import main as extract_flow
+from mmssl_video.commands.test import main as run_test
+from mmssl_video.settings.names import config_dir
 
 pytestmark = pytest.mark.slow
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from mmaction.registry import TRANSFORMS
 from PIL import Image, ImageEnhance
 
+from mmssl_video.benchmark.sections import pil_jitter
 from mmssl_video.datasets.transforms import color
 from mmssl_video.datasets.transforms.color import VideoColorJitter, VideoRandomGray
 
@@ -265,11 +264,6 @@ def test_wrong_input():
 # -- speed --------------------------------------------------------------------------------------
 @pytest.mark.parametrize('size', [128, 224])
 def test_at_least_four_times_faster_than_pil(size):
-    spec = importlib.util.spec_from_file_location('benchmark', ROOT / 'tools/benchmark.py')
-    benchmark = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, 'benchmark', benchmark)  # its dataclasses look there
-        spec.loader.exec_module(benchmark)
     imgs = [frame('smooth', i, (size, size)) for i in range(40)]
     jitter = VideoColorJitter()
     threads = cv2.getNumThreads()
@@ -281,7 +275,7 @@ def test_at_least_four_times_faster_than_pil(size):
             apply(jitter, imgs)
             ours.append(time.thread_time() - start)
             start = time.thread_time()
-            benchmark.pil_jitter(imgs)
+            pil_jitter(imgs)
             pil.append(time.thread_time() - start)
     finally:
         cv2.setNumThreads(threads)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mmssl_video.commands import run
 from mmssl_video.datasets import demo_videos
 from mmssl_video.datasets.demo_videos import MOTIONS, make_demo_videos, render_video
 
@@ -149,7 +149,7 @@ COMMAND = ROOT / 'tools/data/make_demo_videos.py'
 
 
 def test_command(tmp_path):
-    run = subprocess.run(
+    done = subprocess.run(
         [
             sys.executable,
             str(COMMAND),
@@ -168,8 +168,8 @@ def test_command(tmp_path):
         cwd=tmp_path,
         env=dict(os.environ, PYTHONPATH=str(ROOT)),
     )
-    assert run.returncode == 0, run.stderr
-    assert '4/4 videos' in run.stdout
+    assert done.returncode == 0, done.stderr
+    assert '4/4 videos' in done.stdout
     assert len(list((tmp_path / 'set/videos').rglob('*.mp4'))) == 4
 
 
@@ -178,11 +178,11 @@ def test_command(tmp_path):
     [(['file'], 'file is a file'), (['set', '--classes', '40'], 'classes must be 2 to 12')],
 )
 def test_command_says_what_is_wrong_in_a_line(tmp_path, monkeypatch, capsys, arguments, words):
-    main = runpy.run_path(str(COMMAND))['main']
     (tmp_path / 'file').touch()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, 'argv', ['make_demo_videos.py', *arguments])
-    assert main() == 1
+    with pytest.raises(SystemExit) as stop:
+        run('demo-videos', arguments)
+    assert stop.value.code == 1
     error = capsys.readouterr().err
     assert words in error and error.count('\n') == 1
 

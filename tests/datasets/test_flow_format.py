@@ -21,7 +21,7 @@ from mmssl_video.datasets.flow_format import (
     write_folder,
     write_packed,
 )
-from mmssl_video.datasets.transforms.flow import FlowFolder, FlowVideo, open_flow
+from mmssl_video.datasets.transforms.flow_input import FlowFolder, FlowVideo, open_flow
 
 WRITERS = dict(mp4=write_packed, jpeg=write_folder)
 

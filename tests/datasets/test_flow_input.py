@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from helpers.flow_videos import moving_frames, write_moving_video
 from helpers.videos import write_video
 from mmssl_video.datasets import BadVideoError, TooManyBadVideosError
-from mmssl_video.datasets.flow import extract_flow
+from mmssl_video.datasets.flow_extraction import extract_flow
 from mmssl_video.datasets.flow_format import (
     FlowInfo,
     flow_path,

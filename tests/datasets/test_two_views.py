@@ -6,10 +6,10 @@ from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 
 from helpers.videos import numbered_frames, read_number, write_video
-from mmssl_video.config_files import config_dir
 from mmssl_video.datasets import VideoListDataset
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.transforms.color import VideoGaussianBlur
+from mmssl_video.settings.names import config_dir
 
 
 def starts(total, draws=1, **arguments):

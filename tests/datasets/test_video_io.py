@@ -114,7 +114,7 @@ def test_stream_copied_cut_is_exact(videos, start):
     source = VideoSource(path)
     assert source.probe.way == 'seek'
     with av.open(str(path)) as container:
-        assert any([packet.is_discard for packet in container.demux(video=0)])
+        assert any([packet.is_discard for packet in container.demux(video=0)])  # noqa: C419 (all, to the end)
     check_random_access(source, expected)
 
 
@@ -502,7 +502,7 @@ def test_odd_but_sound_files(odd, name):
     source = VideoSource(odd / name)
     assert len(source) == count
     with av.open(str(odd / name)) as container:
-        reference = [frame for frame in container.decode(video=0)]
+        reference = list(container.decode(video=0))
         for index in sorted({0, count // 3, count - 1}):
             image = reference[index].to_ndarray(format='rgb24')
             if name.startswith('h264_rotate90'):

@@ -14,12 +14,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
-from mmssl_video.atomic_files import (
-    AtomicLocalBackend,
-    open_atomic,
-    remove_partial,
-    write_atomic,
-)
+from mmssl_video.atomic_files import AtomicLocalBackend, open_atomic, remove_partial, write_atomic
 from mmssl_video.engine.hooks.checkpoint import _validation_follows
 
 

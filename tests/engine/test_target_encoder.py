@@ -13,8 +13,8 @@ from mmengine.config import Config
 
 from helpers.tiny_run import assert_same_weights, make_config, scalars
 from helpers.tool_stages import run_stages
-from mmssl_video.apis.train import check_config
-from mmssl_video.config_files import config_dir
+from mmssl_video.settings.checks import check_config
+from mmssl_video.settings.names import config_dir
 
 # One training run in float64 with batch norm frozen: WORKER FOLDER NAME RANK WORLD PARTS, where
 # PARTS is into how many accumulated pieces each process cuts its share of 8 pairs.
@@ -305,7 +305,17 @@ def test_learning_rate_warms_up_and_falls(runs):
     [
         ({'train_dataloader.dataset.pipeline.1.num_windows': 1}, 'gives 1 clip of a video'),
         ({'val_dataloader.dataset.pipeline.1.num_windows': 3}, 'gives 3 clips of a video'),
-        ({'train_dataloader.dataset.pipeline.1.mode': 'sliding'}, 'a varying number'),
+        (
+            {
+                'train_dataloader.dataset.pipeline.1.mode': 'sliding',
+                'train_dataloader.dataset.pipeline.1.num_windows': 1,
+            },
+            'a varying number',
+        ),
+        (
+            {'train_dataloader.dataset.pipeline.1.mode': 'sliding'},
+            "mode='sliding' decides the number of windows itself",
+        ),
         ({'train_dataloader.batch_size': 1}, 'batch_size must be at least 2'),
     ],
 )

@@ -7,7 +7,8 @@ from mmaction.registry import METRICS
 from sklearn.metrics import balanced_accuracy_score, log_loss, top_k_accuracy_score
 
 from mmssl_video.evaluation import classification_metric
-from mmssl_video.evaluation.classification_metric import ClassificationMetric, expected_hits
+from mmssl_video.evaluation.class_scores import expected_hits
+from mmssl_video.evaluation.classification_metric import ClassificationMetric
 
 
 def samples(probabilities, labels, first=0):

@@ -9,8 +9,8 @@ import pytest
 
 from helpers.tiny_run import run
 from mmssl_video.evaluation import get_protocol, list_protocols
+from mmssl_video.evaluation.cosine_scores import CosineScores, cosine_chunks, unit_rows
 from mmssl_video.evaluation.retrieval import KS, recall_at_k, retrieval_chance
-from mmssl_video.evaluation.similarity import CosineScores, cosine_chunks, unit_rows
 
 retrieval = get_protocol('retrieval/context-mean-cosine')
 

@@ -5,21 +5,19 @@ import pytest
 import torch
 
 from mmssl_video.datasets.transforms.failure import LabelSteps
-from mmssl_video.evaluation.surprise import (
-    SurpriseCurve,
+from mmssl_video.evaluation.unintentional.localisation import (
     block_motion,
     discrepancy,
-    draw_curves,
     localisation,
-    save_curves,
 )
-from mmssl_video.evaluation.timeline import (
+from mmssl_video.evaluation.unintentional.metric import UnintentionalActionMetric
+from mmssl_video.evaluation.unintentional.timeline import (
     average_on_timeline,
     peak_hit,
     random_hit,
     unit_times,
 )
-from mmssl_video.evaluation.unintentional_metric import UnintentionalActionMetric
+from mmssl_video.results.surprise_curves import SurpriseCurve, draw_curves, save_curves
 
 
 def plain_average(starts, length, values, total):

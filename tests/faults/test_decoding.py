@@ -18,7 +18,7 @@ from helpers.odd_videos import plain_decode
 from helpers.videos import numbered_frames, write_video
 
 sys.path.insert(0, str(Path(__file__).parent))
-from decoding_cases import CODECS, check_sound  # noqa: E402
+from decoding_cases import CODECS, check_sound
 
 PROGRAM = Path(__file__).with_name('decoding_cases.py')
 BATCH = 100

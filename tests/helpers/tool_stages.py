@@ -11,8 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.train import main
+from mmssl_video.commands import errors
+from mmssl_video.commands.train import main
 
 
 def run_stage(stage: dict) -> int:
@@ -24,7 +24,7 @@ def run_stage(stage: dict) -> int:
         os.dup2(log, 2)
         code = 0
         try:
-            cli.run(lambda: main(stage['args']))
+            errors.run(lambda: main(stage['args']))
         except SystemExit as leave:
             code = leave.code or 0
         finally:

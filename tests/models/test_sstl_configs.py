@@ -6,10 +6,10 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from helpers.videos import numbered_frames, write_video
-from mmssl_video.apis.train import check_config
 from mmssl_video.apis.views import view_pipeline
-from mmssl_video.config_files import config_dir
 from mmssl_video.datasets import VideoListDataset
+from mmssl_video.settings.checks import check_config
+from mmssl_video.settings.names import config_dir
 
 
 @pytest.fixture(scope='module')

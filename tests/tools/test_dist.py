@@ -166,14 +166,14 @@ def test_the_cause_is_named_and_not_its_consequence(tmp_path):
     """Process 1 fails on its own; process 0 waits for it and fails later, of the lost partner."""
     (tmp_path / 'one_fails.py').write_text("""
 import os, time
-from mmssl_video.apis import cli
+from mmssl_video.commands import errors
 def main():
     if os.environ['LOCAL_RANK'] == '1':
         raise FileNotFoundError('list of process 1 is missing')
     while not os.listdir(os.environ['MMSSL_ERROR_DIR']):
         time.sleep(0.05)
     raise ConnectionError('connection closed by peer')
-cli.run(main)""")
+errors.run(main)""")
     done = run(
         'python',
         TOOLS / 'lib' / 'launch.py',

@@ -8,8 +8,8 @@ import pytest
 from helpers.flow_videos import write_moving_video
 from helpers.tiny_run import REPO, last_line, run, scalars
 from helpers.tool_stages import run_stages
-from mmssl_video.apis import cli
-from mmssl_video.apis.flow import main
+from mmssl_video.commands import errors
+from mmssl_video.commands.flow import main
 from mmssl_video.datasets.demo_videos import make_demo_videos
 from mmssl_video.datasets.transforms import open_flow
 
@@ -42,7 +42,7 @@ def extract(monkeypatch, tmp_path, capsys):
         monkeypatch.chdir(tmp_path)
         code = 0
         try:
-            cli.run(lambda: main([str(each) for each in arguments]))
+            errors.run(lambda: main([str(each) for each in arguments]))
         except SystemExit as leave:
             code = leave.code
         return code, ''.join(capsys.readouterr())

@@ -17,11 +17,11 @@ from mmengine.registry import init_default_scope
 from helpers.probe_set import make_probe_set, save_checkpoint
 from helpers.tiny_run import REPO, last_line, run, scalars, weights
 from helpers.tool_stages import run_stages
-from mmssl_video.apis import cli
-from mmssl_video.apis.testing import main
 from mmssl_video.checkpoints import config_from_checkpoint, load_checkpoint_file
-from mmssl_video.config_files import config_dir
-from mmssl_video.evaluation.result_files import ClassScores, load_result_file
+from mmssl_video.commands import errors
+from mmssl_video.commands.test import main
+from mmssl_video.results.result_files import ClassScores, load_result_file
+from mmssl_video.settings.names import config_dir
 
 SMALL = [f'{name}_dataloader.num_workers=0' for name in ('train', 'val', 'test')] + [
     'train_dataloader.persistent_workers=False',
@@ -497,14 +497,17 @@ def test_error_is_one_sentence_before_training(world, case):
             ],
             'have no label',
         ),
-        (['memdpc_demo', 'encoder.pth', '--dump', 'x.npz'], '--dump is for class scores'),
+        (
+            ['memdpc_demo', 'encoder.pth', '--dump', 'x.npz'],
+            '--dump is for configs with an evaluation or classification or',
+        ),
     ],
 )
 def test_mistakes_of_a_test_end_in_one_sentence(world, monkeypatch, capsys, arguments, words):
     root, _ = world
     monkeypatch.chdir(root)
     with pytest.raises(SystemExit):
-        cli.run(
+        errors.run(
             lambda: main(
                 [*arguments, '--work-dir', 'mistakes']
                 if '--cfg-options' not in arguments

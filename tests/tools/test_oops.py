@@ -11,8 +11,10 @@ from mmaction.registry import MODELS
 
 from helpers.tiny_run import CONFIG, REPO, run, weights
 from helpers.tool_stages import run_stages
-from mmssl_video.apis import cli, surprise, testing, train
+from mmssl_video.apis import run_surprise
 from mmssl_video.checkpoints import config_from_checkpoint, load_checkpoint_file
+from mmssl_video.commands import errors, surprise, train
+from mmssl_video.commands import test as testing
 from mmssl_video.datasets.demo_videos import make_demo_videos
 from mmssl_video.datasets.transforms import DecodeFrames, VideoInit
 from mmssl_video.evaluation import wilson_interval
@@ -177,7 +179,10 @@ def test_the_switch_for_baselines(oops):
     arguments = [oops / 'linear/epoch_2.pth', '--no-baselines', '--out', oops / 'bare.json']
     testing.main([str(word) for word in (oops / 'oops.py', *arguments)])
     assert [r['subject'] for r in json.loads((oops / 'bare.json').read_text())] == ['epoch_2.pth']
-    with pytest.raises(ValueError, match='--no-baselines is not for surprise'):
+    with pytest.raises(
+        ValueError,
+        match='--no-baselines is for configs with an evaluation or .* part, which .* not have',
+    ):
         testing.main([str(word) for word in (surprise_config(oops), *arguments)])
 
 
@@ -278,7 +283,7 @@ def test_surprise_in_two_processes_is_the_same(oops, surprised):
 def test_surprise_from_python_equals_a_slow_reference(oops):
     """One video, window by window and block by block, with the pre-training's own prediction."""
     path = sorted((oops / 'data/videos').rglob('*.mp4'))[0]
-    records, [curve] = surprise.run_surprise(oops / 'pre/epoch_1.pth', path, min_observed=1)
+    records, [curve] = run_surprise(oops / 'pre/epoch_1.pth', path, min_observed=1)
     assert not records and np.isnan(curve.failure) and curve.duration == 4.0
     contents = load_checkpoint_file(oops / 'pre/epoch_1.pth')
     model = MODELS.build(config_from_checkpoint(contents).model)
@@ -326,5 +331,5 @@ def test_errors_of_surprise_in_one_sentence(oops, arguments, words):
     arguments = [str(oops / word) if (oops / word).exists() else word for word in arguments]
     with pytest.raises((ValueError, FileNotFoundError)) as error:
         surprise.main([*arguments, '--out', str(oops / 's'), '--num-workers', '0'])
-    assert cli.is_explicit(error.value)
-    assert words in cli.sentence(error.value)
+    assert errors.is_explicit(error.value)
+    assert words in errors.sentence(error.value)

@@ -7,7 +7,7 @@ import pytest
 
 from helpers.tiny_run import last_line, run
 from helpers.videos import write_video
-from mmssl_video.config_files import config_dir
+from mmssl_video.settings.names import config_dir
 
 TOOL = config_dir().parent / 'tools' / 'quickstart.py'
 

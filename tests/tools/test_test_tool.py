@@ -10,8 +10,8 @@ import torch
 
 from helpers.probe_set import make_probe_set, save_checkpoint
 from helpers.tiny_run import REPO, last_line, run
-from mmssl_video.apis import cli
-from mmssl_video.apis.testing import main
+from mmssl_video.commands import errors
+from mmssl_video.commands.test import main
 
 
 @pytest.fixture(scope='module')
@@ -113,7 +113,7 @@ def test_ssl_validation_predicts_as_in_the_epoch_of_a_curriculum(
 def test_mistakes_end_in_one_sentence(probe_set, tmp_path, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
-        cli.run(lambda: main([a.format(**vars(probe_set)) for a in arguments]))
+        errors.run(lambda: main([a.format(**vars(probe_set)) for a in arguments]))
     assert stop.value.code == 1
     printed = ''.join(capsys.readouterr())
     assert last_line(printed).startswith('error: ') and words in last_line(printed)

@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from helpers.tiny_run import environment, last_line, make_config, train
 from helpers.tool_stages import run_stages
-from mmssl_video.apis import cli
+from mmssl_video.commands import errors
 
 PIPELINE = 'train_dataloader.dataset.pipeline'
 # name: (arguments of train.py; what the sentence must say)
@@ -242,7 +242,7 @@ def check_permissions(tmp_path):
         (tmp_path / name).chmod(mode)
     code = """
 import os
-from mmssl_video.apis.train import check_work_dir
+from mmssl_video.results.work_dir import check_work_dir
 if os.geteuid() == 0:
     os.setuid(65534)
 for folder in ('open', 'open/below', 'locked', 'locked/below'):
@@ -270,7 +270,7 @@ for folder in ('open', 'open/below', 'locked', 'locked/below'):
 
 def test_a_fault_of_the_program_keeps_its_traceback(capsys):
     with pytest.raises(SystemExit) as leave:
-        cli.run(lambda: [][1])
+        errors.run(lambda: [][1])
     output = capsys.readouterr().err
     assert leave.value.code == 1
     assert 'Traceback' in output
@@ -282,9 +282,9 @@ def test_debug_shows_the_traceback(capsys, monkeypatch):
         raise FileNotFoundError('there is no such file')
 
     for debug in (False, True):
-        monkeypatch.setenv(cli.DEBUG, str(int(debug)))
+        monkeypatch.setenv(errors.DEBUG, str(int(debug)))
         with pytest.raises(SystemExit):
-            cli.run(explicit)
+            errors.run(explicit)
         output = capsys.readouterr().err
         assert ('Traceback' in output) == debug
         assert last_line(output) == 'error: there is no such file'
@@ -296,4 +296,4 @@ def test_error_of_a_data_worker_is_its_last_sentence():
         '(most recent call last):\n  File "/x/mmssl_video/datasets/a.py", line 3, '
         'in f\n    raise RuntimeError(\nRuntimeError: video a.mp4 is empty\n'
     )
-    assert cli.sentence(error) == 'video a.mp4 is empty'
+    assert errors.sentence(error) == 'video a.mp4 is empty'

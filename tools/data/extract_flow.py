@@ -1,7 +1,6 @@
-"""TV-L1 flow: python tools/data/extract_flow.py LIST --root VIDEOS --out FLOW; see --help."""
+"""Optical flow of videos: python tools/data/extract_flow.py LIST --root VIDEOS --out FLOW."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.flow import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('flow')

@@ -1,7 +1,6 @@
-"""Prepare a dataset: python tools/data/prepare.py ucf101 SRC OUT; --help lists the options."""
+"""Prepare a data set: python tools/data/prepare.py ucf101 SRC OUT; --help lists the options."""
 
-from mmssl_video.apis import cli
-from mmssl_video.apis.prepare_data import main
+from mmssl_video.commands import run
 
 if __name__ == '__main__':
-    cli.run(main)
+    run('prepare')

@@ -5,16 +5,20 @@ and NumPy that a user chose. What is there stays; setup.py's ranges still hold.
 
     python tools/lib/constraints.py           prints the constraints for pip
     python tools/lib/constraints.py --torch   prints the pinned torch for this Python
+
+MMSSL_PINS names another file of pins, such as requirements/oldest.txt.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import sys
 from pathlib import Path
 
-PINS = Path(__file__).resolve().parents[2] / 'requirements' / 'constraints.txt'
+REQUIREMENTS = Path(__file__).resolve().parents[2] / 'requirements'
+PINS = Path(os.environ.get('MMSSL_PINS') or REQUIREMENTS / 'constraints.txt')
 OPENCV = ('opencv-python', 'opencv-contrib-python')  # share their files, so their version too
 
 
@@ -62,12 +66,11 @@ def constraints() -> list[str]:
 
 if __name__ == '__main__':
     if '--torch' in sys.argv[1:]:
-        print(
-            next(
-                f'torch=={version}'
-                for name, version, marker in read_pins()
-                if name == 'torch' and applies(marker)
-            )
+        torch = (
+            f'torch=={version}'
+            for name, version, marker in read_pins()
+            if name == 'torch' and applies(marker)
         )
+        print(next(torch, 'torch'))
     else:
         print('\n'.join(constraints()))

@@ -1,10 +1,12 @@
-# Shared by run_tests.sh and quickstart.sh (sourced): a virtual environment with everything in it.
+# Shared by run_tests.sh, quickstart.sh and others (sourced): an environment with everything in it.
 #   use_env            makes or reuses one: the active one, else .venv in the repository
-#   install_package [EXTRAS]   torch where it is missing, then this package, editable
+#   install_package [EXTRAS]   torch where it is missing, then this package, editable. mmcv-lite
+#                      comes along unless a full mmcv is there (they own the same files)
 #
 # TORCH_SPEC   what to install where torch is missing (default: the line of constraints.txt)
+# MMSSL_PINS   a file of pins instead of constraints.txt: requirements/oldest.txt or newest.txt
 # PYTHON       the Python to make .venv with (default: python3)
-# MMSSL_MMCV   full|lite|none, see setup.py
+# MMSSL_OPENCV=headless   in an environment of your own: replace an OpenCV that does not load
 
 REPO="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
@@ -16,18 +18,25 @@ fail() {
 
 use_env() {
     if [[ -z ${VIRTUAL_ENV:-} && -z ${CONDA_PREFIX:-} ]]; then
-        if [[ ! -x $REPO/.venv/bin/python ]]; then
-            local python=${PYTHON:-python3}
-            command -v "$python" > /dev/null || fail "$python is not there: install Python 3.9 to 3.13"
-            check_python "$python"
-            echo "Making a virtual environment in $REPO/.venv"
-            "$python" -m venv "$REPO/.venv" ||
-                fail "$python cannot make a virtual environment (on Debian: apt install python3-venv)"
-        fi
+        # without pip it is the remains of a set-up that was stopped
+        if ! "$REPO/.venv/bin/python" -m pip --version > /dev/null 2>&1; then make_venv; fi
         source "$REPO/.venv/bin/activate"
     fi
     check_python python
     python -m pip --version > /dev/null || fail "the active environment has no pip"
+}
+
+make_venv() {
+    local python=${PYTHON:-python3}
+    command -v "$python" > /dev/null || fail "$python is not there: install Python 3.9 to 3.13"
+    check_python "$python"
+    python=$("$python" -c 'import sys; print(sys.executable)')
+    echo "Making a virtual environment in $REPO/.venv"
+    mkdir -p "$REPO/.venv/tmp" || fail "$REPO cannot be written: activate an environment of your own"
+    (cd "$REPO" && TMPDIR=$REPO/.venv/tmp "$python" -m venv .venv) ||
+        fail "$python cannot make a virtual environment (on Debian: apt install python3-venv)"
+    rm -rf "$REPO/.venv/tmp"
+    touch "$REPO/.venv/made-by-mmssl_video"  # opencv.py may change it
 }
 
 check_python() {
@@ -35,17 +44,26 @@ check_python() {
         fail "Python 3.9 to 3.13 is needed, but $1 is $("$1" -V 2>&1); choose one with PYTHON=..."
 }
 
-install_package() {
-    local extras=${1:+[$1]} constraints
-    constraints=$(mktemp)
+# A subshell in the repository: Python would import what happens to lie in the current folder.
+install_package() (
+    local extras=${1:-} prefix tools=$REPO/tools/lib
+    cd "$REPO"
+    python -c 'import importlib.metadata as m; m.version("mmcv")' 2> /dev/null ||
+        extras=lite${extras:+,$extras}
+    # pip unpacks several GB; they go where the packages go, since /tmp is often small
+    prefix=$(python -c 'import sys; print(sys.prefix)')
+    TMPDIR=$(mktemp -d "$prefix/setup.XXXXXX" 2> /dev/null || mktemp -d)
+    export TMPDIR
+    trap 'rm -rf "$TMPDIR"' EXIT
     install_torch
-    python "$REPO/tools/lib/constraints.py" > "$constraints"
+    python "$tools/opencv.py" keep
+    python "$tools/constraints.py" > "$TMPDIR/constraints.txt"
     echo "Installing mmssl_video and what it needs"
-    python -m pip install -q --disable-pip-version-check -c "$constraints" -e "$REPO$extras" ||
-        fail "pip could not install the package; its own words stand above"
-    rm -f "$constraints"
+    python -m pip install -q --disable-pip-version-check -c "$TMPDIR/constraints.txt" \
+        -e ".${extras:+[$extras]}" || fail "pip could not install the package; its own words stand above"
+    python "$tools/opencv.py" mend
     check_env
-}
+)
 
 # The versions fit together, apart from one false alarm: decord's wheel carries the tag cp36 inside,
 # though it runs on every Python 3, and pip >= 24.2 says "not supported on this platform".

@@ -17,7 +17,7 @@ from torch.distributed.run import main
 
 def launch(argv: list[str]) -> int:
     logging.getLogger('torch.distributed.elastic').setLevel(logging.CRITICAL)
-    # processes leave their sentences here, see mmssl_video.apis.cli
+    # processes leave their sentences here, see mmssl_video.commands.errors
     with tempfile.TemporaryDirectory(prefix='mmssl_errors_') as folder:
         os.environ['MMSSL_ERROR_DIR'] = folder
         try:

@@ -41,18 +41,21 @@ def structure_of(path: str, container_format: str, stream: int = 0) -> Structure
     names = set(container_format.split(','))
     for kinds, walk in _WALKS.items():
         if names & set(kinds):
-            with open(path, 'rb') as file:
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                    return walk(data, stream)
+            with _mapped(path) as data:
+                return walk(data, stream)
     return Structure()
 
 
 def lacks_index(path: str) -> bool:
     """Whether this is an MP4 or MOV file without the part that says where its frames lie."""
-    with open(path, 'rb') as file:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            boxes = {kind: end <= len(data) for kind, end, _ in _boxes(data)}
+    with _mapped(path) as data:
+        boxes = {kind: end <= len(data) for kind, end, _ in _boxes(data)}
     return b'ftyp' in boxes and not boxes.get(b'moov')
+
+
+def _mapped(path: str) -> mmap.mmap:
+    with open(path, 'rb') as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 # ------------------------------------------------------------------------------ MP4, MOV

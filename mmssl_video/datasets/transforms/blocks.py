@@ -9,6 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
 
 from mmssl_video.datasets.pipelines import Pipeline, build_steps
+from mmssl_video.datasets.views import View, view_after
 
 
 @TRANSFORMS.register_module()
@@ -37,9 +38,20 @@ class SplitBlocks(BaseTransform):
         if num_frames % self.num_blocks:
             raise ValueError(
                 f'SplitBlocks: a window of {num_frames} frames cannot be split into '
-                f'{self.num_blocks} blocks; set SampleWindow.num_frames to a multiple '
-                f'of num_blocks (num_blocks * frames per block)'
+                f'{self.num_blocks} blocks of equal length; set SampleWindow.num_frames to a '
+                f'multiple of {self.num_blocks}, such as '
+                f'{max(num_frames // self.num_blocks, 1) * self.num_blocks}'
             )
+
+    def describe(self, view: View) -> View:
+        """Windows are ``num_blocks`` blocks each.
+
+        Raises:
+            ValueError: The frames cannot be split so.
+        """
+        if view.block_frames is not None:
+            self.check_window(view.block_frames)
+        return view.update(dict(blocks='num_blocks'), blocks=view.num_blocks * self.num_blocks)
 
     def transform(self, results: dict) -> dict:
         self.check_window(results['clip_len'])
@@ -70,6 +82,10 @@ class PerClip(BaseTransform):
     def __init__(self, transforms: Pipeline) -> None:
         # built here: Compose looks in mmengine's registry where no default scope is set
         self.transforms = Compose(build_steps(transforms))
+
+    def describe(self, view: View) -> View:
+        """What the transforms inside say, in their order."""
+        return view_after(self.transforms.transforms, view)
 
     def transform(self, results: dict) -> dict:
         clip_len, num_clips = results['clip_len'], results['num_clips']

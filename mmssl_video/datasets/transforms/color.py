@@ -15,6 +15,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from mmssl_video.datasets.views import View
+
 # ITU-R 601 luminance, as PIL's 'L' and OpenCV's RGB2GRAY have it.
 LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -57,8 +59,11 @@ ADJUST = dict(
 class _ColorTransform(BaseTransform):
     """What the colour transforms share: the draws' unit (frame or clip), checks, the loop.
 
-    A subclass gives ``draw()``, one random operation as a function of one frame.
+    A subclass gives ``draw()``, one random operation as a function of one frame, and says in
+    ``REMARK`` what a record calls it.
     """
+
+    REMARK: str
 
     def __init__(self, p: float, consistent: str) -> None:
         name = type(self).__name__
@@ -74,6 +79,10 @@ class _ColorTransform(BaseTransform):
 
     def draw(self):
         raise NotImplementedError
+
+    def describe(self, view: View) -> View:
+        """Colours change at random, which a record says."""
+        return view.remark(self.REMARK) if self.p else view
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Change ``results['imgs']``.
@@ -141,6 +150,8 @@ class VideoColorJitter(_ColorTransform):
         ValueError: for a value outside these ranges.
     """
 
+    REMARK = 'colours jittered'
+
     def __init__(
         self,
         brightness: float = 0.5,
@@ -199,6 +210,8 @@ class VideoRandomGray(_ColorTransform):
         ValueError: for a value outside these.
     """
 
+    REMARK = 'greyed at random'
+
     def __init__(self, p: float = 0.25, mode: str = 'luminance', consistent: str = 'frame') -> None:
         super().__init__(p, consistent)
         if mode not in ('luminance', 'channel'):
@@ -236,6 +249,8 @@ class VideoGaussianBlur(_ColorTransform):
     Raises:
         ValueError: for a value outside these.
     """
+
+    REMARK = 'blurred at random'
 
     def __init__(
         self, sigma: tuple[float, float] = (0.1, 2.0), p: float = 0.5, consistent: str = 'clip'

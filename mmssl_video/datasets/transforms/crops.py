@@ -6,6 +6,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from mmssl_video.datasets.views import View
+
 from .flip import mirrored
 
 
@@ -69,6 +71,16 @@ class MultiCrop(BaseTransform):
         if width >= height:
             return [(0, middle[1]), middle, (right, middle[1])]
         return [(middle[0], 0), middle, (middle[0], bottom)]
+
+    def describe(self, view: View) -> View:
+        """Several crops of one size, which a record names."""
+        count = dict(center=1, three=3, five=5)[self.crops]
+        return view.cropped(
+            self.crop_size,
+            f'{self.crops} crop{"s" * (count > 1)} of',
+            ' and their mirror images' * self.flip,
+            crops=count * (1 + self.flip),
+        )
 
     def transform(self, results: dict) -> dict:
         imgs = results['imgs']

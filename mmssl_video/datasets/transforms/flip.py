@@ -7,6 +7,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from mmssl_video.datasets.views import View
+
 
 def mirrored(img: np.ndarray, modality: str) -> np.ndarray:
     """Mirror image of a frame ``[H, W, 3]`` uint8, a new array.
@@ -42,6 +44,10 @@ class VideoFlip(BaseTransform):
                 f'VideoFlip: flip_ratio is a probability in [0, 1], got {flip_ratio!r}'
             )
         self.flip_ratio = flip_ratio
+
+    def describe(self, view: View) -> View:
+        """Frames are mirrored at random."""
+        return view.remark('mirrored at random') if self.flip_ratio else view
 
     def transform(self, results: dict) -> dict:
         results['flip'] = bool(np.random.rand() < self.flip_ratio)

@@ -7,6 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mmssl_video.datasets.errors import ShortVideoError
+from mmssl_video.datasets.views import View
 
 
 @TRANSFORMS.register_module()
@@ -150,6 +151,21 @@ class SampleWindow(BaseTransform):
             starts = np.sort(np.random.choice(room, self.num_windows, replace=False))
             starts = starts + (self.min_gap - 1) * np.arange(self.num_windows)
         return np.random.permutation(starts)
+
+    def describe(self, view: View) -> View:
+        """What an encoder sees of a video through these windows."""
+        slides = self.mode == 'sliding'
+        return view.update(
+            dict(sampling='mode'),
+            num_frames=self.num_frames,
+            stride=self.stride,
+            sampling=self.mode,
+            num_windows=None if slides else self.num_windows,
+            max_windows=self.max_windows,
+            overlap=self.overlap if slides else None,
+            step_frames=self.step_frames,
+            short=self.short,
+        )
 
     def transform(self, results: dict) -> dict:
         total = int(results['total_frames'])

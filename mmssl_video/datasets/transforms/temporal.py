@@ -11,6 +11,8 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from mmssl_video.datasets.views import View
+
 
 def distort_rate(frames: np.ndarray, rate: float, max_dropped: int) -> np.ndarray:
     """Play frames ``rate`` times as fast: each is dropped with probability ``1 - 1 / rate``.
@@ -58,6 +60,9 @@ class TemporalTransform(BaseTransform):
     ``SampleWindow`` gives them. Changed: these.
     """
 
+    #: Argument that says how many frames there are after it.
+    FRAMES_SET_BY: str | None = None
+
     def frames_after(self, num_frames: int) -> int:
         """Fewest frames that may be left of a clip of ``num_frames``.
 
@@ -65,6 +70,17 @@ class TemporalTransform(BaseTransform):
             ValueError: These are too few to begin with.
         """
         return num_frames
+
+    def describe(self, view: View) -> View:
+        """Clips of so few frames as this may leave of them.
+
+        Raises:
+            ValueError: See :meth:`frames_after`.
+        """
+        if view.block_frames is None:
+            return view
+        frames = self.frames_after(view.block_frames) * view.num_blocks
+        return view.update(dict(num_frames=self.FRAMES_SET_BY), num_frames=frames)
 
     def clips(self, results: dict) -> list[np.ndarray]:
         """Frame numbers of every clip."""
@@ -112,6 +128,10 @@ class RepeatClips(TemporalTransform):
                 f'RepeatClips: times must be a whole number of at least 1, got {times!r}'
             )
         self.times = times
+
+    def describe(self, view: View) -> View:
+        """Every window is taken several times."""
+        return view.update(dict(copies='times'), copies=view.copies * self.times)
 
     def transform(self, results: dict) -> dict:
         if 'window_starts' in results:
@@ -226,6 +246,8 @@ class TemporalRandomCrop(TemporalTransform):
     Raises:
         ValueError: It is below 1, or (at transform time) more than a clip has.
     """
+
+    FRAMES_SET_BY = 'num_frames'
 
     def __init__(self, num_frames: int = 16) -> None:
         if not isinstance(num_frames, int) or num_frames < 1:

@@ -8,6 +8,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 
 from mmssl_video.datasets.errors import BadVideoError
+from mmssl_video.datasets.views import View
 
 from .sampling import SampleWindow
 
@@ -68,6 +69,11 @@ class SampleTimedWindow(SampleWindow):
         if self.mode == 'center':
             return np.array([float(room // 2)]), length
         return room * np.arange(self.num_windows) / self.num_windows, length
+
+    def describe(self, view: View) -> View:
+        """As :class:`SampleWindow`, counted in frames of ``target_fps``."""
+        # padding belongs to this way of placing windows: ``SampleWindow`` at test time has its own
+        return super().describe(view).update(short=None)
 
     def transform(self, results: dict) -> dict:
         fps = results.get('avg_fps')

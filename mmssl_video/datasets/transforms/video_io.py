@@ -13,7 +13,7 @@ from mmcv.transforms import BaseTransform
 from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 
-# What opens a file of each modality; see transforms/flow.py for the other one.
+# What opens a file of each modality; see transforms/flow_input.py for the other one.
 SOURCES = dict(RGB=VideoSource)
 
 

@@ -1,5 +1,6 @@
 """Hooks for mmengine's Runner."""
 
+from .amp_gradients import AmpGradientCheckHook
 from .bad_samples import BadSampleHook
 from .checkpoint import AtomicCheckpointHook
 from .data_time import DataTimeHook
@@ -12,6 +13,7 @@ from .sync_norm_stats import SyncNormStatsHook
 from .training_health import TrainingHealthHook
 
 __all__ = [
+    'AmpGradientCheckHook',
     'AtomicCheckpointHook',
     'BadSampleHook',
     'DataTimeHook',

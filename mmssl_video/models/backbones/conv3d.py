@@ -16,6 +16,10 @@ class Conv3d(nn.Conv3d):
     maps the frames fold into the batch without a copy. 1 x 1 x 1 kernels run as matrix products;
     oneDNN's own kernel for their weight gradient (seen in torch 2.13 with AVX-512) writes out of
     bounds when channels are few and threads several. ``tools/benchmark.py step`` shows the speed.
+
+    In 16 bits on the CPU the time is padded before the convolution instead of by it: where a clip
+    has fewer frames than the kernel, oneDNN's weight gradient of a padded time (seen in torch 2.13
+    with AVX512-BF16, e.g. 2 frames under 3 x 3 x 3) is memory that nothing was ever written to.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class Conv3d(nn.Conv3d):
             x = x[:, :, ::step_t, ::step_h, ::step_w]
             return F.linear(x.movedim(1, -1), self.weight.flatten(1)).movedim(-1, 1)
         if not self.is_spatial:
+            if self.padding[0] and _is_16_bit_on_cpu(x):
+                return self._padded_before(x)
             return super().forward(x)
         return per_frame(
             x,
@@ -42,6 +48,20 @@ class Conv3d(nn.Conv3d):
                 frames, self.weight.squeeze(2), None, self.stride[1:], self.padding[1:]
             ),
         )
+
+    def _padded_before(self, x: torch.Tensor) -> torch.Tensor:
+        """The same convolution of frames that zeros were put before and after."""
+        time, *space = self.padding
+        x = F.pad(x, (0, 0, 0, 0, time, time))
+        return F.conv3d(x, self.weight, None, self.stride, (0, *space), self.dilation)
+
+
+def _is_16_bit_on_cpu(x: torch.Tensor) -> bool:
+    """Whether a convolution of ``x`` computes in 16 bits on the CPU, by itself or by autocast."""
+    if x.device.type != 'cpu':
+        return False
+    dtype = torch.get_autocast_dtype('cpu') if torch.is_autocast_enabled('cpu') else x.dtype
+    return dtype.itemsize == 2
 
 
 def per_frame(x: torch.Tensor, function: Callable) -> torch.Tensor:

@@ -163,7 +163,9 @@ class VideoResNet(BaseModule):
         self.stem_pool = kind == 'slow' if stem_pool is None else stem_pool
         if kind == 'r2plus1d':
             middle = stem_middle or max(1, round(45 * base_channels / 64))
-            self.conv1 = Conv2plus1d(in_channels, base_channels, 3, (1, 2, 2), norm, middle, 7)
+            self.conv1: nn.Module = Conv2plus1d(
+                in_channels, base_channels, 3, (1, 2, 2), norm, middle, 7
+            )
         else:
             time = 3 if kind == 'r3d' else 1
             self.conv1 = Conv3d(

@@ -1,0 +1,297 @@
+"""Pre-train MemDPC on the demo videos or on a folder of one's own, then judge what it learned."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import random
+from pathlib import Path
+
+from mmaction.registry import TRANSFORMS
+from mmengine.config import Config
+
+from ..datasets.demo_videos import make_demo_videos
+from ..datasets.errors import BadVideoError
+from ..datasets.video_folder import write_lists
+from ..results.run_figure import draw_figure
+from ..results.table import format_table
+from ..results.work_dir import check_work_dir
+from ..settings.load import load_config
+from ..settings.names import find_config
+from .encoder import build_encoder
+from .features import extract_features
+from .loop import run_loop
+from .probe import run_evaluation
+from .training import train
+from .views import view_pipeline
+
+PROBES = ('linear_demo.py', 'knn_demo.py', 'retrieval_demo.py')
+# What it takes from these configs: not the grid of SGD heads, which says the same more slowly.
+PROTOCOLS = ('linear/cached', 'knn/cosine', 'knn/weighted', 'retrieval/context-mean-cosine')
+# Where the demo configs look for the demo videos.
+DEMO_FOLDER = Path('data/demo')
+# Share of unreadable videos at which it stops.
+MAX_BAD_SHARE = 0.2
+# Number of training videos the demo config's epochs are meant for.
+DEMO_VIDEOS = 256
+
+
+def run_quickstart(
+    videos: str | Path | None = None,
+    out: str | Path | None = None,
+    config: str | Path = 'memdpc_demo.py',
+    epochs: int | None = None,
+    seed: int = 0,
+) -> str:
+    """Pre-train on videos, then judge the encoder beside untrained ones and trivial features.
+
+    Steps that an interrupted run has finished are not repeated: the same call goes on from the last
+    epoch.
+
+    Args:
+        videos: Folder ``DIR/<class>/**/*.mp4``; None for generated demo videos. Without class
+            folders the encoder is pre-trained and its features are written.
+        out: Folder to write; ``work_dirs/quickstart`` (of a folder, with its name) by default.
+        config: Pre-training config.
+        epochs: Of pre-training; by default as many as see the number of clips that the config sees
+            on the demo videos.
+        seed: Of the training, of the random encoder and of the split of ``videos``.
+
+    Returns:
+        The report, which is also in ``report.txt``, and the names of what is written.
+
+    Raises:
+        NotADirectoryError: ``videos`` is no folder.
+        ValueError: It holds too few videos, or ``out`` holds another run.
+    """
+    if videos is not None and not Path(videos).is_dir():
+        raise NotADirectoryError(
+            f'--videos {str(videos)!r} is no folder: name the folder that holds the videos'
+        )
+    name = 'quickstart' if videos is None else f'quickstart_{Path(videos).resolve().name}'
+    out = Path(out or Path('work_dirs') / name)
+    check_work_dir(out)
+
+    heading(1, 'Videos')
+    data = demo_data(DEMO_FOLDER) if videos is None else own_data(Path(videos), out / 'lists', seed)
+    cfg = pretraining_config(config, epochs, seed, data, out, fit_stride=videos is not None)
+    check_same_run(
+        out / 'settings.json',
+        dict(
+            videos=data['root'],
+            config=str(config),
+            epochs=cfg.train_cfg.max_epochs,
+            seed=seed,
+            train=Path(data['train']).read_text(encoding='utf-8').splitlines(),
+        ),
+    )
+
+    heading(2, f'Pre-training: {cfg.train_cfg.max_epochs} epochs of {data["num_train"]} videos')
+    checkpoint = out / 'pretrain' / f'epoch_{cfg.train_cfg.max_epochs}.pth'
+    if checkpoint.is_file():
+        print(f'{checkpoint} is there already')
+    else:
+        train(copy.deepcopy(cfg), resume='auto')
+
+    heading(3, 'Judging')
+    heldout = [
+        run_loop(copy.deepcopy(cfg), source, seed)[0] for source in (str(checkpoint), 'random')
+    ]
+    encoder = build_encoder(checkpoint, name='pre-trained')
+    records = []
+    if data['classes']:
+        records = probe(encoder, data, seed, out / 'results.json')
+    else:
+        print('There are no class folders, so there is nothing to probe: features only.')
+        features = extract_features(
+            encoder,
+            dict(cfg.val_dataloader.dataset, ann_file=data['all'], pipeline=view_pipeline(cfg)),
+            num_workers=1,
+        )
+        features.save(out / 'features.npz')
+    return report(out, heldout, records)
+
+
+def heading(number: int, text: str) -> None:
+    print(f'\n== {number}/3 {text}', flush=True)
+
+
+def demo_data(folder: Path) -> dict:
+    """Make the demo videos, unless they are there."""
+
+    def progress(done, total):
+        if done * 4 // total > (done - 1) * 4 // total:
+            print(f'{done}/{total} demo videos made', flush=True)
+
+    make_demo_videos(folder, workers=os.cpu_count() or 1, progress=progress)
+    print(f'Demo videos are in {folder}.')
+    lists = {name: folder / f'{name}.txt' for name in ('train', 'test')}
+    return dict(
+        name='demo videos',
+        root=str(folder / 'videos'),
+        classes=(folder / 'classes.txt').read_text().split(),
+        **{name: str(path) for name, path in lists.items()},
+        **{f'num_{name}': len(path.read_text().splitlines()) for name, path in lists.items()},
+    )
+
+
+def own_data(folder: Path, lists: Path, seed: int) -> dict:
+    """Write lists for a folder of the user's own."""
+    data = write_lists(folder, lists, seed=seed)
+    if min(data['num_train'], data['num_test']) < 2:
+        raise ValueError(
+            f'{folder} holds {data["num_train"] + data["num_test"]} videos, too few '
+            'to learn from some and to judge on others: at least 4 are needed'
+        )
+    classes = f'{len(data["classes"])} classes' if data['classes'] else 'no class folders'
+    print(
+        f'{data["num_train"]} training and {data["num_test"]} held-out videos, {classes}; '
+        f'{data["num_other"]} other files passed over. Lists are in {lists}.'
+    )
+    if data['hint']:
+        print(f'note: {data["hint"]}')
+    return dict(data, name=folder.resolve().name, root=str(folder))
+
+
+def fitting_stride(data: dict, num_frames: int, stride: int, seed: int) -> int:
+    """Largest stride, up to that of the config, at which nine of ten videos hold a whole window.
+
+    A shorter video is wrapped round, so that predicted blocks repeat observed ones: easy to
+    predict, and nothing to learn from.
+    """
+    names = [
+        line.rsplit(' ', 1)[0]
+        for line in Path(data['train']).read_text(encoding='utf-8').splitlines()
+    ]
+    opener, lengths = TRANSFORMS.build(dict(type='VideoInit')), []
+    for name in random.Random(seed).sample(names, min(len(names), 200)):
+        try:
+            lengths.append(opener(dict(filename=str(Path(data['root'], name))))['total_frames'])
+        except BadVideoError:  # named and counted by the run itself
+            continue
+    if not lengths:
+        raise ValueError(f'none of the videos tried in {data["root"]} can be read')
+    usual = sorted(lengths)[len(lengths) // 10]
+    fitting = max(1, min(stride, (usual - 1) // (num_frames - 1)))
+    short = sum(length < (num_frames - 1) * fitting + 1 for length in lengths)
+    if fitting != stride or short:
+        print(
+            f'Windows are {num_frames} frames at stride {fitting} (the config says {stride}); '
+            f'{short} of {len(lengths)} videos looked at are shorter than that and are wrapped '
+            'round.'
+        )
+    if short > len(lengths) / 10:
+        print(
+            'warning: what is wrapped round repeats itself, which makes the self-supervised '
+            'figures look better than they are'
+        )
+    return fitting
+
+
+def set_stride(pipeline: list, stride: int) -> list:
+    return [
+        dict(step, stride=stride) if step['type'] == 'SampleWindow' else step for step in pipeline
+    ]
+
+
+def pretraining_config(
+    name: str | Path, epochs: int | None, seed: int, data: dict, out: Path, fit_stride: bool
+) -> Config:
+    """The pre-training config for these videos, as long as it is on the demo videos."""
+    cfg = load_config(name)
+    if fit_stride:
+        window = next(
+            step for step in cfg.train_dataloader.dataset.pipeline if step['type'] == 'SampleWindow'
+        )
+        data['stride'] = fitting_stride(data, window.num_frames, window.stride, seed)
+        for loader in (cfg.train_dataloader, cfg.val_dataloader):
+            loader.dataset.pipeline = set_stride(loader.dataset.pipeline, data['stride'])
+    for loader, name in ((cfg.train_dataloader, 'train'), (cfg.val_dataloader, 'test')):
+        loader.batch_size = min(loader.batch_size, data[f'num_{name}'])
+        loader.dataset.ann_file = data[name]
+        loader.dataset.data_prefix = dict(video=data['root'])
+        # In a small folder a single bad file is a large share already.
+        loader.dataset.max_bad_share = MAX_BAD_SHARE
+    demo_epochs = cfg.train_cfg.max_epochs
+    epochs = epochs or max(1, round(demo_epochs * DEMO_VIDEOS / data['num_train']))
+    # As many looks at the held-out videos as the config has.
+    cfg.train_cfg.val_interval = max(1, round(cfg.train_cfg.val_interval * epochs / demo_epochs))
+    cfg.train_cfg.max_epochs = epochs
+    cfg.default_hooks.checkpoint.interval = max(1, epochs // 8)
+    cfg.randomness.seed = seed
+    cfg.work_dir = str(out / 'pretrain')
+    return cfg
+
+
+def check_same_run(file: Path, settings: dict) -> None:
+    """Refuse to continue another run; note the settings of a new one."""
+    if file.exists() and json.loads(file.read_text(encoding='utf-8')) != settings:
+        raise ValueError(
+            f'{file.parent} holds a run with other videos or settings: give another '
+            'folder with --out, or remove it'
+        )
+    file.write_text(json.dumps(settings, indent=1), encoding='utf-8')
+
+
+def probe(encoder, data: dict, seed: int, results: Path) -> list[dict]:
+    """All probe protocols on the encoder, the random encoders and the trivial baselines."""
+    probes = [Config.fromfile(find_config(name)).evaluation for name in PROBES]
+    protocols = [p.protocol if isinstance(p.protocol, list) else [p.protocol] for p in probes]
+    protocols = [p for p in sum(protocols, []) if p['type'] in PROTOCOLS]
+    settings = dict(
+        probes[0], dataset=data['name'], protocol=protocols, max_bad_share=MAX_BAD_SHARE
+    )
+    for role, name in (('gallery', 'train'), ('query', 'test')):
+        settings[role] = dict(
+            probes[0][role],
+            num_workers=1,
+            dataset=dict(
+                probes[0][role].dataset, ann_file=data[name], data_prefix=dict(video=data['root'])
+            ),
+        )
+    results.unlink(missing_ok=True)
+    return run_evaluation(Config(dict(evaluation=settings)), encoder, seed=seed, out=results)
+
+
+def report(out: Path, heldout: list[dict], records: list[dict]) -> str:
+    """Tell everything as text, write it as JSON and draw it."""
+    trained, untrained = heldout
+    levels = {name: 100 * level for name, level in trained['chance'].items()}
+    top1 = 100 * trained['metrics']['ssl/top1']['value']
+    lines = [
+        'Self-supervised top-1 on held-out videos (no labels; the right place of the right block',
+        'of the right clip among all of a batch), in %:',
+        '',
+        f'  pre-trained                       {top1:6.1f}',
+        f'  untrained                         '
+        f'{100 * untrained["metrics"]["ssl/top1"]["value"]:6.1f}',
+    ]
+    lines += [f'  {name:<32}  {level:6.1f}' for name, level in levels.items()]
+    shortcut = levels['knows only the clip']
+    lines += [
+        '',
+        f'The run {"passes" if top1 > shortcut else "does NOT pass"} the shortcut "knows '
+        f'only the clip" ({top1:.1f}% against {shortcut:.1f}%).',
+    ]
+    if records:
+        lines += [
+            '',
+            format_table(records),
+            '',
+            'Minutes on a CPU hardly move a probe: the proof that the run worked is the '
+            'held-out top-1 above.',
+        ]
+    text = '\n'.join(lines)
+    (out / 'report.txt').write_text(text + '\n', encoding='utf-8')
+    (out / 'report.json').write_text(
+        json.dumps(dict(self_supervised=heldout, probes=records), indent=1), encoding='utf-8'
+    )
+    draw_figure(
+        out / 'report.png', scalars=out / 'pretrain', records=records or None, levels=levels
+    )
+    written = ['report.txt', 'report.json', 'report.png'] + ([] if records else ['features.npz'])
+    return (
+        f'{text}\n\nWritten to {out}: {", ".join(written)}; the checkpoint is '
+        f'{heldout[0]["checkpoint"]}'
+    )

@@ -1,0 +1,78 @@
+"""Training from a config: ``train(cfg)``."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
+from ..engine.hooks import EncoderWeightsHook
+from ..results.work_dir import check_work_dir
+from ..settings.checks import check_config, check_lists
+from ..settings.kinds import kind_of
+from ..settings.pretrained import (
+    set_num_blocks,
+    set_num_classes,
+    use_checkpoint_encoder,
+)
+from ..settings.start import check_checkpoint, choose_start, read_checkpoint
+
+
+def train(
+    cfg: Config, resume: str | None = None, launcher: str = 'none', options: dict | None = None
+) -> torch.nn.Module:
+    """Train a model; everything that can be checked is checked before the first step.
+
+    Args:
+        cfg: Config with a ``work_dir``; changed in place.
+        resume: None; ``'auto'`` for the last checkpoint in the work dir, if there is one; or the
+            path of a checkpoint.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        options: Settings of the model, by dotted name, that win over those of a checkpoint where
+            the encoder's architecture comes from it (``encoder_from = 'checkpoint'``).
+
+    Returns:
+        The trained model.
+
+    Raises:
+        ValueError, FileNotFoundError, PermissionError: The config, a file or the work dir cannot
+            be used; the message is one sentence for the user.
+    """
+    choose_start(cfg, resume)
+    check_lists(cfg)
+    if cfg.get('load_from') and cfg.get('encoder_from') == 'checkpoint':
+        use_checkpoint_encoder(cfg, read_checkpoint(cfg.load_from), cfg.load_from, options)
+    if kind_of(cfg).has_classes:
+        set_num_blocks(cfg)
+        set_num_classes(cfg)
+    check_config(cfg)
+    check_work_dir(cfg.work_dir)
+    _drop_missing_tensorboard(cfg)
+    if launcher != 'none':
+        init_cpu_process_group(launcher)
+        set_cpu_model_wrapper(cfg)
+    cfg.launcher = launcher
+    runner = RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
+    if cfg.get('load_from'):
+        check_checkpoint(runner.model, cfg.load_from, cfg.resume)
+        runner.register_hook(EncoderWeightsHook(cfg.load_from))
+    return runner.train()
+
+
+def _drop_missing_tensorboard(cfg: Config) -> None:
+    """TensorBoard is an extra: without it the run goes on with the log and the JSON file."""
+    backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
+    if importlib.util.find_spec('tensorboard') is None:
+        kept = [b for b in backends if b.get('type') != 'TensorboardVisBackend']
+        if len(kept) < len(backends):
+            cfg.visualizer.vis_backends = kept
+            print_log(
+                'tensorboard is not installed: scalars go to the log and its JSON file only',
+                level=logging.INFO,
+            )

@@ -1,0 +1,1 @@
+"""The Oops task: when in a video an action turns unintentional."""

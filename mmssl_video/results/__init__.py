@@ -1,0 +1,1 @@
+"""What comes out of a run: records, tables, result files and figures."""

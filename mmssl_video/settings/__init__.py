@@ -1,0 +1,1 @@
+"""Reading configs, and everything that can be said of them before a run."""

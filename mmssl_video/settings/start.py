@@ -1,0 +1,115 @@
+"""What a run begins with: nothing, an encoder, or a run that was interrupted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+
+from ..checkpoints import (
+    CheckpointError,
+    config_from_checkpoint,
+    load_checkpoint_file,
+    load_from_http,
+    load_full,
+    match_weights,
+    state_dict_of,
+)
+from ..engine.hooks.encoder_weights import loaded_parts
+from .kinds import kind_of
+from .pretrained import check_pretrained
+
+
+def choose_start(cfg: Config, resume: str | None) -> None:
+    """Settle what the run begins with: ``cfg.load_from`` and ``cfg.resume``.
+
+    Args:
+        cfg: Changed in place.
+        resume: None; ``'auto'`` for the last checkpoint in the work dir, if there is one; or the
+            path of a checkpoint.
+
+    Raises:
+        ValueError: The config needs a pre-trained encoder and names none.
+        FileNotFoundError: A checkpoint is not there.
+    """
+    found, given = None, cfg.get('load_from') not in (None, '', 'required')
+    if resume is not None or (cfg.get('resume') and not given):
+        found = resume if resume not in (None, 'auto') else last_checkpoint(cfg.work_dir)
+        cfg.resume = found is not None
+        if found is None:
+            print_log(f'There is no checkpoint in {cfg.work_dir} yet: training from the start.')
+    if found is None and not cfg.get('resume'):
+        check_pretrained(cfg)
+    elif found is not None:
+        cfg.load_from = found
+        if kind_of(cfg).is_trained:
+            contents = read_checkpoint(found)
+            if (contents.get('meta') or {}).get('cfg'):
+                cfg.pretrained = config_from_checkpoint(contents, found).get('pretrained')
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Contents of a checkpoint in a file or at a web address."""
+    # mmengine reads an address again, from the copy that this leaves in torch's hub folder
+    is_web = str(path).startswith(('http://', 'https://'))
+    return load_from_http(path) if is_web else load_checkpoint_file(path)
+
+
+def last_checkpoint(work_dir: str | os.PathLike) -> str | None:
+    """The checkpoint that ``last_checkpoint`` in the work dir names, also after the dir was moved.
+
+    Raises:
+        FileNotFoundError: It names a file that is gone.
+    """
+    note = Path(work_dir) / 'last_checkpoint'
+    if not note.exists():
+        return None
+    named = Path(note.read_text().strip())
+    for path in (named, note.with_name(named.name)):
+        if path.is_file():
+            return str(path)
+    raise FileNotFoundError(
+        f'{note} names {named}, which does not exist: resume from another '
+        f'checkpoint with --resume PATH, or remove {note}'
+    )
+
+
+def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
+    """Compare a checkpoint with the model before any data are touched.
+
+    Resuming needs every key; ``load_from`` may leave whole parts out, but not pieces of one.
+    mmengine only logs such differences and trains on from a model half at random.
+
+    Raises:
+        FileNotFoundError, CheckpointError: It cannot be read, or is of another architecture.
+    """
+    checkpoint = read_checkpoint(path)
+    if resume:
+        if not {'optimizer', 'message_hub'} <= set(checkpoint) or not (
+            {'epoch', 'iter'} <= set(checkpoint.get('meta', ()))
+        ):
+            raise CheckpointError(
+                f'{path} holds weights only, so training cannot be resumed from '
+                'it; start from its weights with --cfg-options load_from=PATH'
+            )
+        if 'config' in checkpoint['meta']:
+            raise CheckpointError(
+                f'{path} is refused: mmengine would run the text in its '
+                "meta['config'], which a checkpoint of ours does not have"
+            )
+        load_full(model, checkpoint, str(path))
+        return
+    weights = state_dict_of(checkpoint, str(path))
+    model = model.module if is_model_wrapper(model) else model
+    parts = loaded_parts(model)
+    if not any(key.split('.', 1)[0] in parts for key in weights):
+        raise CheckpointError(
+            f'{path} is of another architecture: none of its keys '
+            f'({next(iter(weights))}, ...) is in the model'
+        )
+    # A part that is absent altogether is fine; a deeper backbone or half a neck is not.
+    match_weights(model, weights, str(path), parts)

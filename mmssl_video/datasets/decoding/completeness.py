@@ -89,7 +89,7 @@ def _walk_avi(data, stream) -> Structure:
     """Every chunk of every ``movi`` list, one after the other."""
     ours = (b'%02ddc' % stream, b'%02ddb' % stream)
     chunks, position, index_follows = 0, 0, False
-    stack = []  # ends of the lists around `position`
+    stack: list[int] = []  # ends of the lists around `position`
     while position + 8 <= len(data):
         while stack and position >= stack[-1]:
             stack.pop()

@@ -137,7 +137,11 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
         comment = container.metadata.get('comment', '')
         timed = bool(_TIMED_CONTAINERS & set(container.format.name.split(',')))
         if timed and not broken and _can_seek(packets):
-            times = sorted(each.pts for each in packets if each.frames and not each.discard)
+            times = sorted(
+                each.pts
+                for each in packets
+                if each.frames and not each.discard and each.pts is not None
+            )
             keys = sorted(
                 (each.pts, each.pts if each.dts is None else each.dts)
                 for each in packets

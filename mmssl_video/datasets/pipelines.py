@@ -70,11 +70,6 @@ def located_steps(pipeline: Pipeline) -> Iterator[tuple[str, Any]]:
                     yield f'{name}.{key}.{place}', part
 
 
-def flat_steps(pipeline: Pipeline) -> Iterator[Mapping[str, Any]]:
-    """Configs of a pipeline's steps, those inside wrappers such as ``PerClip`` in their place."""
-    return (step for _, step in located_steps(pipeline) if isinstance(step, Mapping))
-
-
 def build_steps(pipeline: Pipeline) -> list[Callable]:
     """Build the transforms of a pipeline from mmaction2's registry, whatever the default scope."""
     from mmaction.registry import TRANSFORMS

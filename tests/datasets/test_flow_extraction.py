@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.flow_videos import moving_frames, write_moving_video
+from helpers.flow_videos import moving_frames, to_pixels, write_moving_video
 from helpers.videos import numbered_frames, stream_copy_cut, write_video
 from mmssl_video.datasets import flow_extraction as flow_module
 from mmssl_video.datasets.decoding import VideoSource
@@ -22,7 +22,7 @@ from mmssl_video.datasets.flow_extraction import (
     resized,
     tvl1,
 )
-from mmssl_video.datasets.flow_format import to_bytes, to_pixels
+from mmssl_video.datasets.flow_format import to_bytes
 from mmssl_video.datasets.transforms.flow_input import open_flow
 
 INNER = np.s_[:, 12:-12, 12:-12]  # away from the borders, where the picture comes in

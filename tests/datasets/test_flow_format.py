@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.flow_videos import moving_frames
+from helpers.flow_videos import moving_frames, to_pixels
 from helpers.videos import numbered_frames, write_video
 from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
@@ -17,7 +17,6 @@ from mmssl_video.datasets.flow_format import (
     flow_path,
     info_from_comment,
     to_bytes,
-    to_pixels,
     write_folder,
     write_packed,
 )

@@ -127,6 +127,6 @@ def _check(job) -> dict:
         return dict(reason=error.reason or str(error))
     except Exception as error:
         # of the disk, not of the video
-        if target and isinstance(error, OSError) and error.errno in _FATAL:
+        if target and isinstance(error, (OSError, av.FFmpegError)) and error.errno in _FATAL:
             raise RuntimeError(f'{target} cannot be written: {os.strerror(error.errno)}') from error
         return dict(reason=f'cannot be worked on ({type(error).__name__}: {error})')

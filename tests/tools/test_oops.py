@@ -7,7 +7,7 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
+from mmaction.registry import DATASETS, MODELS
 
 from helpers.tiny_run import CONFIG, REPO, run, weights
 from helpers.tool_stages import run_stages
@@ -15,6 +15,7 @@ from mmssl_video.apis import run_surprise
 from mmssl_video.checkpoints import config_from_checkpoint, load_checkpoint_file
 from mmssl_video.commands import errors, surprise, train
 from mmssl_video.commands import test as testing
+from mmssl_video.datasets import OopsDataset
 from mmssl_video.datasets.demo_videos import make_demo_videos
 from mmssl_video.datasets.transforms import DecodeFrames, VideoInit
 from mmssl_video.evaluation import wilson_interval
@@ -281,6 +282,20 @@ def test_surprise_in_two_processes_is_the_same(oops, surprised):
     )
     assert two.returncode == 0, two.stdout[-3000:]
     assert_same_surprise(surprised, oops / 's3')
+
+
+def test_records_of_a_dataset_without_a_list_name_its_type(oops):
+    class OopsOfAUser(OopsDataset):
+        def __init__(self, **settings):
+            videos = dict(video=str(oops / 'data/videos'))
+            super().__init__(str(oops / 'data/test.txt'), data_prefix=videos, **settings)
+
+    DATASETS.register_module(module=OopsOfAUser)
+    try:
+        records, _ = run_surprise(oops / 'pre/epoch_1.pth', dict(type='OopsOfAUser'))
+    finally:
+        DATASETS.module_dict.pop('OopsOfAUser')
+    assert {record['split']['query'] for record in records} == {'OopsOfAUser'}
 
 
 def test_surprise_from_python_equals_a_slow_reference(oops):

@@ -1,4 +1,4 @@
-"""docs/add_a_method.md holds a complete method: here it is checked, tested and trained as printed."""
+"""docs/add_a_method.md holds a whole method: here it is tested, trained and judged as printed."""
 
 import re
 import subprocess

@@ -1,20 +1,16 @@
 # DPC on Kinetics-400: DPC Table 2 and Table 3, row 5pred3 (R-18, 128 x 128).
 _base_ = [
     '_base_/models/dpc_r18.py',
-    '_base_/datasets/k400_128.py',
+    '_base_/views/blocks_128.py',
+    'data/k400.py',
     '_base_/schedules/adam_plateau.py',
     '_base_/default_runtime.py',
 ]
 # Random grey with p = 0.5 as in DPC's released code (MemDPC: 0.25); no paper gives a figure.
 train_dataloader = dict(
     batch_size=64,
-    dataset=dict(
-        pipeline=[
-            dict(step, p=0.5) if step['type'] == 'VideoRandomGray' else step
-            for step in _base_.train_pipeline
-        ]
-    ),
+    dataset=dict(_base_.data.train, pipeline=dict(grey=dict(p=0.5))),
 )
-val_dataloader = dict(batch_size=64)
+val_dataloader = dict(batch_size=64, dataset=_base_.data.test)
 # 4 GPUs x 64 clips
 auto_scale_lr = dict(base_batch_size=256)

@@ -1,10 +1,13 @@
 # Bidirectional MemDPC on Kinetics-400 at 224 x 224 with R-34: MemDPC Table 2, flow stream.
 _base_ = [
     '_base_/models/memdpc_flow_r18.py',
-    '_base_/datasets/k400_flow_224.py',
+    '_base_/views/blocks_flow_224.py',
+    'data/k400.py',
     '_base_/schedules/adam_plateau.py',
     '_base_/default_runtime.py',
 ]
+train_dataloader = dict(dataset=_base_.data.flow.train)
+val_dataloader = dict(dataset=_base_.data.flow.test)
 model = dict(backbone=dict(depth=34))
 train_cfg = dict(max_epochs=200)
 auto_scale_lr = dict(base_batch_size=64)

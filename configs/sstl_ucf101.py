@@ -2,8 +2,10 @@
 # learning rate always follows the batch. Keys as in sstl_k400.py.
 _base_ = [
     '_base_/models/sstl_r3d18.py',
-    '_base_/datasets/temporal_views_ucf101.py',
+    '_base_/views/temporal_views_112.py',
+    'data/ucf101.py',
     '_base_/schedules/sgd_cosine.py',
-    '_base_/memory_runtime.py',
+    '_base_/default_runtime.py',
 ]
+train_dataloader = dict(dataset=_base_.data.train)
 auto_scale_lr = dict(enable=True)

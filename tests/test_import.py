@@ -105,8 +105,10 @@ import mmssl_video""")
 
 def test_shipped_configs_are_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ('configs/memdpc_demo.py', 'memdpc_demo.py', 'memdpc_demo'):
-        assert mmssl_video.find_config(name) == mmssl_video.config_dir() / 'memdpc_demo.py'
+    for name in ('configs/demo/memdpc_demo.py', 'memdpc_demo.py', 'memdpc_demo'):
+        assert mmssl_video.find_config(name) == mmssl_video.config_dir() / 'demo/memdpc_demo.py'
+    for name in ('configs/memdpc_k400.py', 'memdpc_k400'):
+        assert mmssl_video.find_config(name) == mmssl_video.config_dir() / 'memdpc_k400.py'
     (tmp_path / 'memdpc_demo.py').write_text('own = True\n')
     assert mmssl_video.find_config('memdpc_demo.py') == Path('memdpc_demo.py')
     with pytest.raises(FileNotFoundError, match="config 'nothing.py' does not exist"):

@@ -145,7 +145,7 @@ def test_installed_package_finds_its_configs(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / 'site')
     code = (
         'import mmssl_video\nfrom mmengine.config import Config\n'
-        'path = mmssl_video.find_config("configs/memdpc_demo.py")\n'
+        'path = mmssl_video.find_config("configs/memdpc_k400.py")\n'
         'print(path, Config.fromfile(str(path)).model.type)'
     )
     env = environment()
@@ -159,7 +159,7 @@ def test_installed_package_finds_its_configs(wheel, tmp_path):
         timeout=120,
     )
     assert done.stdout.split() == [
-        str(tmp_path / 'site' / 'mmssl_video' / 'configs' / 'memdpc_demo.py'),
+        str(tmp_path / 'site' / 'mmssl_video' / 'configs' / 'memdpc_k400.py'),
         'DensePredictiveCoding',
     ], done.stderr
 

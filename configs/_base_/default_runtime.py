@@ -16,6 +16,7 @@ custom_hooks = [
     dict(type='DataTimeHook'),
     dict(type='TrainingHealthHook'),
     dict(type='SyncNormStatsHook'),
+    dict(type='MethodHook'),
 ]
 
 env_cfg = dict(

@@ -23,6 +23,7 @@ from ..checkpoints import (
     load_encoder,
     state_dict_of,
 )
+from ..models.recognizers.self_supervised import SelfSupervisedRecognizer
 from ..settings.names import find_config
 from .views import as_windows, find_pipeline, num_blocks_of
 
@@ -87,8 +88,8 @@ class Encoder:
         - ``backbone``: what the backbone gives, averaged likewise.
         - ``block``: the same of the middle block (or image) of each window alone: pooled f(x) of
           DPC, as the contrastive loss sees it, before the ReLU.
-        - ``projection``: what the projection head makes of the averaged backbone, averaged over
-          the clips: the "last fully-connected layer" of SSTL (section 4.4).
+        - a method's own levels, such as ``projection``: what one of its parts makes of the averaged
+          backbone, averaged over the clips (:meth:`SelfSupervisedRecognizer.feature_levels`).
 
         Args:
             inputs: See :meth:`extract`.
@@ -127,17 +128,17 @@ class Encoder:
         if calls:
             blocks = self._pooled(calls[0], len(inputs))
             rows.update(backbone=blocks.mean(1), block=blocks[:, blocks.shape[1] // 2])
-        if 'projection' in levels:
-            projector = getattr(self.model, 'projector', None)
-            if projector is None:
+        own = own_levels(self.model)
+        for level in set(levels) - set(rows):
+            part = getattr(self.model, own[level]) if level in own else None
+            if part is None:
                 raise ValueError(
-                    f'{self.name} has no feature level projection: its '
-                    f'{type(self.model).__name__} has no projector, or the checkpoint '
-                    'holds no weights of one'
+                    f'{self.name} has no feature level {level}: its {type(self.model).__name__} '
+                    f'has no {own.get(level, "part that makes it")}, or the checkpoint holds no '
+                    'weights of one'
                 )
-            rows['projection'] = (
-                projector(blocks.flatten(0, 1)).float().unflatten(0, blocks.shape[:2]).mean(1)
-            )
+            rows[level] = part(blocks.flatten(0, 1)).float()
+            rows[level] = rows[level].unflatten(0, blocks.shape[:2]).mean(1)
         return {level: rows[level] for level in levels}
 
     def _pooled(self, found, windows):
@@ -188,7 +189,7 @@ def build_encoder(
         raise ValueError(
             "the checkpoint 'random' needs a config that says which encoder: add "
             '--encoder-config with any pre-training config, such as '
-            'configs/memdpc_demo.py'
+            'configs/demo/memdpc_demo.py'
         )
     device = _device(device)
     contents = None if is_random else load_checkpoint_file(checkpoint)
@@ -209,11 +210,11 @@ def build_encoder(
         with contextlib.nullcontext() if is_main_process() else quiet('ERROR'):
             weights = state_dict_of(contents, str(checkpoint))
             parts = ['backbone', 'neck']
-            if getattr(model, 'projector', None) is not None:  # for the feature level 'projection'
-                if any(key.startswith('projector.') for key in weights):
-                    parts.append('projector')
+            for part in own_levels(model).values():
+                if any(key.startswith(f'{part}.') for key in weights):
+                    parts.append(part)
                 else:
-                    model.projector = None  # random weights must not pass for the checkpoint's
+                    setattr(model, part, None)  # random weights must not pass for the checkpoint's
             load_encoder(model, weights, str(checkpoint), tuple(parts))
         encoder = Encoder(
             model,
@@ -230,6 +231,11 @@ def build_encoder(
             'so a feature depends on the other windows of its batch'
         )
     return encoder
+
+
+def own_levels(model: nn.Module) -> dict[str, str]:
+    """Levels of features that only this model has, and the parts of it that make them."""
+    return model.feature_levels() if isinstance(model, SelfSupervisedRecognizer) else {}
 
 
 def calibrate_batchnorm(
@@ -378,7 +384,7 @@ def _build(config, source):
     if not isinstance(model, dict) or 'type' not in model:
         raise ValueError(
             f'the config of {source} has no model to build an encoder from: give a '
-            'pre-training config, such as configs/memdpc_demo.py'
+            'pre-training config, such as configs/demo/memdpc_demo.py'
         )
     init_default_scope('mmaction')
     return MODELS.build(ConfigDict(model))

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..datasets import BadVideoError, scan_video_folder
+from ..datasets.pipelines import steps_of
 from ..datasets.video_folder import VIDEO_SUFFIXES
 from ..evaluation.registry import FEATURES
 from ..progress import Progress
@@ -327,7 +328,7 @@ def build_dataset(config: dict) -> Dataset:
             dict(step, meta_keys=(*step.get('meta_keys', ('img_shape',)), *FILE_INFO))
             if step['type'] == 'PackActionInputs'
             else step
-            for step in config['pipeline']
+            for step in steps_of(config['pipeline'])
         ],
     )
     config.pop('on_error', None)

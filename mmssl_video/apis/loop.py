@@ -13,13 +13,12 @@ from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
 
 from ..checkpoints import checkpoint_hash, config_from_checkpoint, load_checkpoint_file, load_full
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
-from ..engine.hooks import PredictionStepsHook
 from ..engine.hooks.sample_seed import video_list_datasets
-from ..settings.checks import check_blocks
+from ..models.recognizers.self_supervised import SelfSupervisedRecognizer, method_of
+from ..settings.checks import check_blocks, loader_views
 from ..settings.kinds import check_taken, kind_of
 from ..settings.pretrained import check_test_labels, set_num_blocks, set_num_classes
 from ..version import __version__
@@ -53,8 +52,8 @@ def run_loop(
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         options: Settings, by dotted name, that the user changed: those of the model also count
             where the model is rebuilt from the checkpoint, which is done when its config has a
-            model of the same type. Where a curriculum trained it (:class:`PredictionStepsHook`),
-            it predicts as many blocks as in the checkpoint's epoch.
+            model of the same type. Where a curriculum trained it, it predicts as many blocks as in
+            the checkpoint's epoch.
         dump: File for the class probabilities of a classifier.
         baselines: Put trivial answers beside a classifier, unless its config says otherwise.
 
@@ -63,7 +62,7 @@ def run_loop(
         :func:`.classification.classification_records` or
         :func:`.unintentional_records.unintentional_records`. Of any other, one record with
         ``metrics[name] = dict(value)``, as the loop's metrics name them, and in ``chance`` the
-        levels of :func:`shortcut_levels` for dense prediction; its ``unit`` is ``'fraction'``:
+        levels of the method's ``reference_levels``; its ``unit`` is ``'fraction'``:
         accuracies and chance are shares from 0 to 1.
 
     Raises:
@@ -101,7 +100,7 @@ def run_loop(
     baselines = baselines and (cfg.get('classification') or {}).get('baselines', True)
     whole = copy.deepcopy(cfg)
     _only_test(cfg, part)
-    check_blocks(cfg)
+    check_blocks(cfg, loader_views(cfg))
     cfg.setdefault('randomness', ConfigDict()).seed = seed
     cfg.load_from, cfg.resume = None, False
     if launcher != 'none':
@@ -138,9 +137,8 @@ def run_loop(
             class_scores(metric, records[-1]).save(dump)
         return records
     levels = {}
-    if hasattr(model, 'pred_steps'):
-        levels = shortcut_levels(
-            model,
+    if isinstance(model, SelfSupervisedRecognizer):
+        levels = model.reference_levels(
             loader.dataset[0]['inputs'],
             min(
                 cfg.test_dataloader.get('batch_size', 1),
@@ -197,25 +195,16 @@ def _unreadable(dataset):
 
 def _set_stage(model, trained, meta, checkpoint):
     """Let a model predict as in the last finished epoch of the curriculum that trained it."""
-    hook = next(
-        (
-            hook
-            for hook in trained.get('custom_hooks') or []
-            if isinstance(hook, dict)
-            and str(hook.get('type')).split('.')[-1] == 'PredictionStepsHook'
-        ),
-        None,
-    )
-    epoch = meta.get('epoch')
-    if hook is None or not isinstance(epoch, int):
+    epoch, method = meta.get('epoch'), method_of(model)
+    if method is None or not isinstance(epoch, int):
         return
-    steps = PredictionStepsHook(hook.get('schedule')).steps_at(max(epoch - 1, 0))
-    if steps != model.get('pred_steps'):
-        model.pred_steps = steps
-        print_log(
-            f'{checkpoint} is of epoch {epoch} of a curriculum: the model predicts {steps} '
-            'blocks, as it did then (change it by --cfg-options model.pred_steps=N).'
-        )
+    for name, value in method.settings_at(trained, max(epoch - 1, 0)).items():
+        if model.get(name) != value:
+            model[name] = value
+            print_log(
+                f'{checkpoint} is of epoch {epoch} of a curriculum: the model predicts {value} '
+                f'blocks, as it did then (change it by --cfg-options model.{name}=N).'
+            )
 
 
 def _only_test(cfg, part):
@@ -244,33 +233,3 @@ def _only_test(cfg, part):
         cfg.pop(name, None)
     cfg.setdefault('default_hooks', ConfigDict()).checkpoint = None
     cfg.visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
-
-
-@torch.no_grad()
-def shortcut_levels(model: nn.Module, clip: Tensor, batch_size: int) -> dict[str, float]:
-    """Top-1 of dense prediction that guessing and two shortcuts reach, from 0 to 1.
-
-    Candidates are all places of all predicted blocks of all clips of a batch. Who recognises the
-    clip alone is right once in (steps x places); who knows clip and place but not the time, once in
-    steps.
-
-    Args:
-        model: Recognizer with ``pred_steps`` and ``encode``.
-        clip: Blocks of one clip, ``[N, C, T, H, W]``; only its shape matters.
-        batch_size: Clips per process.
-
-    Returns:
-        ``{'chance': …, 'knows only the clip': …, 'knows clip and place, not time': …}``.
-    """
-    training = model.training
-    device = next(model.parameters()).device
-    places = model.eval().encode(torch.zeros(1, *clip.shape, device=device))[0, 0, 0].numel()
-    model.train(training)
-    if getattr(model.contrastive_loss, 'gather', False):
-        batch_size *= get_world_size()
-    steps = model.pred_steps
-    return {
-        'chance': 1 / (batch_size * steps * places),
-        'knows only the clip': 1 / (steps * places),
-        'knows clip and place, not time': 1 / steps,
-    }

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoints import load_checkpoint_file, load_full
-from ..models.recognizers import BYOL, DensePredictiveCoding
+from ..models.recognizers.self_supervised import SelfSupervisedRecognizer
 from ..results.memory_figure import draw_memory, embed
 from .encoder import Encoder, build_encoder
 from .features import FeatureSet, build_dataset, extract_features
@@ -24,7 +24,7 @@ class MemoryView(nn.Module):
     """Gives what is drawn of a window in the place of its feature.
 
     Args:
-        model: A :class:`DensePredictiveCoding` or :class:`BYOL` whose predictor has slots.
+        model: A :class:`SelfSupervisedRecognizer` with a ``memory_view``.
 
     Raises:
         ValueError: It has none.
@@ -32,16 +32,9 @@ class MemoryView(nn.Module):
 
     def __init__(self, model: nn.Module):
         super().__init__()
-        predictor = getattr(model, 'predictor', None)
-        if not isinstance(model, (BYOL, DensePredictiveCoding)) or not hasattr(
-            predictor, 'address'
-        ):
-            raise ValueError(
-                f'a {type(model).__name__} with a {type(predictor).__name__} has no '
-                'memory slots to draw: give a checkpoint of MemDPC, KVMemPred or '
-                'FGKVMemPred'
-            )
-        self.model, self.widths = model, {}
+        if not isinstance(model, SelfSupervisedRecognizer):
+            raise ValueError(f'a {type(model).__name__} has no memory slots to draw')
+        self.model, self.view, self.widths = model, model.memory_view(), {}
 
     @property
     def data_preprocessor(self) -> nn.Module:
@@ -50,52 +43,11 @@ class MemoryView(nn.Module):
     @property
     def slots(self) -> Tensor:
         """The slots in the space of the targets, ``[S, D]``; of several heads only their parts."""
-        predictor = self.model.predictor
-        return predictor.values if hasattr(predictor, 'values') else predictor.memory
-
-    def _addresses(self, contexts: Tensor) -> Tensor:
-        """Slot probabilities ``[..., S]`` of contexts ``[..., C]``, shared out among heads."""
-        found = self.model.predictor.address(contexts)
-        heads = getattr(self.model.predictor, 'heads', None)
-        return found if heads is None else found.flatten(-2) / heads
-
-    def parts(self, inputs: Tensor) -> dict[str, Tensor]:
-        """``slots`` (probability of each), ``target`` (feature in the slots' space), and, of two
-        encoders, ``online`` and ``momentum`` features and ``concepts`` (their probabilities).
-
-        Args:
-            inputs: ``[B, N, C, T, H, W]``, normalised: windows.
-        """
-        model = self.model
-        if isinstance(model, DensePredictiveCoding):
-            features, contexts = model.encode(inputs), []
-            hook = model.predictor.register_forward_pre_hook(
-                lambda module, args: contexts.append(args[0])
-            )
-            try:
-                model.predict_future(features[:, : -model.pred_steps])
-            finally:
-                hook.remove()
-            slots = self._addresses(torch.stack(contexts, 1).movedim(2, -1))
-            return dict(slots=slots.flatten(1, -2).mean(1), target=features.mean((1, 3, 4)))
-        clips = inputs[:, 0]
-        online, momentum = model.encode(clips), model.encode(clips, model.target_backbone)
-        projection = model.projector(online)
-        found = dict(
-            slots=self._addresses(projection),
-            target=model.target_projector(momentum),
-            online=online,
-            momentum=momentum,
-        )
-        if model.concepts is not None:
-            head = model.concepts
-            codes = head.codes(projection, head.online_concepts)
-            found['concepts'] = (codes / head.online_temperature).softmax(1)
-        return found
+        return self.view.slots
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """All parts side by side, ``[B, D]``."""
-        found = self.parts(inputs)
+        found = self.view.parts(inputs)
         self.widths = {name: value.shape[1] for name, value in found.items()}
         return torch.cat(list(found.values()), 1)
 

@@ -13,12 +13,12 @@ from mmengine.config import Config
 
 from ..datasets.demo_videos import make_demo_videos
 from ..datasets.errors import BadVideoError
+from ..datasets.pipelines import pipeline_of
 from ..datasets.video_folder import write_lists
 from ..results.run_figure import draw_figure
 from ..results.table import format_table
 from ..results.work_dir import check_work_dir
 from ..settings.load import load_config
-from ..settings.names import find_config
 from .encoder import build_encoder
 from .features import extract_features
 from .loop import run_loop
@@ -26,7 +26,7 @@ from .probe import run_evaluation
 from .training import train
 from .views import view_pipeline
 
-PROBES = ('linear_demo.py', 'knn_demo.py', 'retrieval_demo.py')
+PROBES = ('linear', 'knn', 'retrieval')
 # What it takes from these configs: not the grid of SGD heads, which says the same more slowly.
 PROTOCOLS = ('linear/cached', 'knn/cosine', 'knn/weighted', 'retrieval/context-mean-cosine')
 # Where the demo configs look for the demo videos.
@@ -189,24 +189,21 @@ def fitting_stride(data: dict, num_frames: int, stride: int, seed: int) -> int:
     return fitting
 
 
-def set_stride(pipeline: list, stride: int) -> list:
-    return [
-        dict(step, stride=stride) if step['type'] == 'SampleWindow' else step for step in pipeline
-    ]
-
-
 def pretraining_config(
     name: str | Path, epochs: int | None, seed: int, data: dict, out: Path, fit_stride: bool
 ) -> Config:
     """The pre-training config for these videos, as long as it is on the demo videos."""
     cfg = load_config(name)
     if fit_stride:
-        window = next(
-            step for step in cfg.train_dataloader.dataset.pipeline if step['type'] == 'SampleWindow'
-        )
-        data['stride'] = fitting_stride(data, window.num_frames, window.stride, seed)
-        for loader in (cfg.train_dataloader, cfg.val_dataloader):
-            loader.dataset.pipeline = set_stride(loader.dataset.pipeline, data['stride'])
+        windows = [
+            step
+            for loader in (cfg.train_dataloader, cfg.val_dataloader)
+            for step in pipeline_of(loader)
+            if step['type'] == 'SampleWindow'
+        ]
+        data['stride'] = fitting_stride(data, windows[0].num_frames, windows[0].stride, seed)
+        for window in windows:
+            window.stride = data['stride']
     for loader, name in ((cfg.train_dataloader, 'train'), (cfg.val_dataloader, 'test')):
         loader.batch_size = min(loader.batch_size, data[f'num_{name}'])
         loader.dataset.ann_file = data[name]
@@ -236,22 +233,23 @@ def check_same_run(file: Path, settings: dict) -> None:
 
 def probe(encoder, data: dict, seed: int, results: Path) -> list[dict]:
     """All probe protocols on the encoder, the random encoders and the trivial baselines."""
-    probes = [Config.fromfile(find_config(name)).evaluation for name in PROBES]
-    protocols = [p.protocol if isinstance(p.protocol, list) else [p.protocol] for p in probes]
-    protocols = [p for p in sum(protocols, []) if p['type'] in PROTOCOLS]
-    settings = dict(
-        probes[0], dataset=data['name'], protocol=protocols, max_bad_share=MAX_BAD_SHARE
+    videos = dict(
+        name=data['name'],
+        settings='demo',
+        **{
+            name: dict(ann_file=data[name], data_prefix=dict(video=data['root']))
+            for name in ('train', 'test')
+        },
     )
-    for role, name in (('gallery', 'train'), ('query', 'test')):
-        settings[role] = dict(
-            probes[0][role],
-            num_workers=1,
-            dataset=dict(
-                probes[0][role].dataset, ann_file=data[name], data_prefix=dict(video=data['root'])
-            ),
-        )
+    probes = [load_config(name, data=videos) for name in PROBES]
+    each = [cfg.evaluation.protocol for cfg in probes]
+    protocols = sum((p if isinstance(p, list) else [p] for p in each), [])
+    settings = probes[0].evaluation
+    settings.protocol = [p for p in protocols if p['type'] in PROTOCOLS]
+    settings.max_bad_share = MAX_BAD_SHARE
+    settings.gallery.num_workers = settings.query.num_workers = 1
     results.unlink(missing_ok=True)
-    return run_evaluation(Config(dict(evaluation=settings)), encoder, seed=seed, out=results)
+    return run_evaluation(probes[0], encoder, seed=seed, out=results)
 
 
 def report(out: Path, heldout: list[dict], records: list[dict]) -> str:

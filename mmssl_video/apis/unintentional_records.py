@@ -1,4 +1,4 @@
-"""Records of the unintentional-action task: ``tools/test.py configs/oops_linear.py CHECKPOINT``."""
+"""Records of the unintentional-action task (``configs/evaluation/unintentional_linear.py``)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Surprise of a predictive model, and failures found by it.
 
-Nothing is trained: any checkpoint of :class:`DensePredictiveCoding` (or of a classifier of
-unintentional actions) predicts the feature of every block from the blocks before it.
+Nothing is trained: a method that predicts in time (``predict_steps``), or a classifier of
+unintentional actions, predicts the feature of every block from the blocks before it.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 from mmengine.registry import init_default_scope
-from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..checkpoints import load_checkpoint_file, load_full
 from ..datasets import BadVideoError, scan_video_folder
 from ..datasets.video_folder import VIDEO_SUFFIXES
+from ..datasets.views import view_of
 from ..evaluation.unintentional.localisation import (
     PROTOCOL,
     VERSION,
@@ -31,7 +31,7 @@ from ..evaluation.unintentional.localisation import (
 )
 from ..evaluation.unintentional.timeline import THRESHOLDS, average_on_timeline, unit_times
 from ..models.recognizers.context_encoder import ContextEncoder
-from ..models.recognizers.unintentional_action import predict_steps
+from ..models.recognizers.self_supervised import SelfSupervisedRecognizer
 from ..progress import Progress
 from ..results.records import append_results, closeness_warnings, make_record, read_results
 from ..results.surprise_curves import SurpriseCurve, draw_curves, save_curves
@@ -102,12 +102,12 @@ def run_surprise(
         results = results or Path(out) / 'results.json'
     if results is not None:
         read_results(results)  # an unusable results file must not cost a whole run
-    encoder, predictor = _predictive_model(checkpoint, encoder_config, seed, device)
+    encoder = _predictive_model(checkpoint, encoder_config, seed, device)
     pipeline = surprise_pipeline(encoder.config)
     blocks = num_blocks_of(pipeline)
+    _try_on_nothing(encoder)
     if min_observed is None:
-        steps = getattr(encoder.model, 'pred_steps', None)
-        min_observed = blocks // 2 if steps is None else max(blocks - steps, 1)
+        min_observed = encoder.model.observed_blocks or blocks // 2
     if not 1 <= min_observed < blocks:
         raise ValueError(
             f'min_observed={min_observed} must be at least 1 and below the {blocks} '
@@ -116,9 +116,7 @@ def run_surprise(
     dataset = _dataset(videos, pipeline, root, modality_of(encoder.config))
     if len(dataset) == 0:
         raise ValueError(f'{videos} holds no video')
-    curves, unreadable = _curves(
-        encoder, predictor, dataset, blocks, min_observed, num_workers, window_batch
-    )
+    curves, unreadable = _curves(encoder, dataset, blocks, min_observed, num_workers, window_batch)
     if len(unreadable) > max_bad_share * len(dataset) or not curves:
         raise RuntimeError(
             f'{len(unreadable)} of {len(dataset)} videos cannot be used{_reasons(unreadable)}'
@@ -204,14 +202,13 @@ def surprise_pipeline(config: Config | dict) -> list[dict]:
 
 
 def _predictive_model(checkpoint, encoder_config, seed, device):
-    """An encoder and its one-step predictor, with all weights of the checkpoint."""
+    """An encoder that predicts its next block, with all weights of the checkpoint."""
     encoder = (
         checkpoint
         if isinstance(checkpoint, Encoder)
         else build_encoder(checkpoint, encoder_config, seed, device)
     )
-    predictor = getattr(encoder.model, 'predictor', None)
-    if predictor is None or not isinstance(encoder.model, ContextEncoder):
+    if not isinstance(encoder.model, (SelfSupervisedRecognizer, ContextEncoder)):
         raise ValueError(
             f'{encoder.name} holds a {type(encoder.model).__name__}, which predicts '
             'no blocks: surprise needs a checkpoint of DPC or MemDPC pre-training'
@@ -219,8 +216,19 @@ def _predictive_model(checkpoint, encoder_config, seed, device):
     if encoder.checkpoint is not None and not isinstance(checkpoint, Encoder):
         with quiet():  # build_encoder has reported on the encoder
             load_full(encoder.model, load_checkpoint_file(encoder.checkpoint), encoder.checkpoint)
-    # of parallel predictors (DPC's "remove Seq.") the first one predicts the next block
-    return encoder, predictor[0] if isinstance(predictor, nn.ModuleList) else predictor
+    return encoder
+
+
+@torch.no_grad()
+def _try_on_nothing(encoder):
+    """Let the model predict the steps of one grey window: what cannot be done fails here."""
+    view = view_of(encoder.config)
+    shape = (view.num_blocks, 3, view.block_frames, view.size, view.size)
+    batch = encoder.data_preprocessor(dict(inputs=[torch.zeros(shape)], data_samples=None))
+    try:
+        encoder.model.predict_steps(batch['inputs'].to(encoder.device))
+    except ValueError as error:
+        raise ValueError(f'{encoder.name}: {error}') from None
 
 
 class _Videos(Dataset):
@@ -285,7 +293,7 @@ def _dataset(videos, pipeline, root, kind):
 
 
 @torch.no_grad()
-def _curves(encoder, predictor, dataset, num_blocks, min_observed, num_workers, window_batch):
+def _curves(encoder, dataset, num_blocks, min_observed, num_workers, window_batch):
     """Curves of all videos in their order, and the unreadable ones."""
     mine = list(range(len(dataset)))[get_rank() :: get_world_size()]
     found, device = [], encoder.device
@@ -296,7 +304,7 @@ def _curves(encoder, predictor, dataset, num_blocks, min_observed, num_workers, 
             surprise = []
             for part in windows.split(window_batch):
                 batch = encoder.data_preprocessor(dict(inputs=list(part), data_samples=None))
-                pair = predict_steps(encoder.model, predictor, batch['inputs'].to(device))
+                pair = encoder.model.predict_steps(batch['inputs'].to(device))
                 surprise.append(discrepancy(*pair).cpu())
             length = windows.shape[3] * int(item['frame_interval'])
             total, fps = int(item['total_frames']), float(item['avg_fps'])

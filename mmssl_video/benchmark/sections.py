@@ -186,7 +186,7 @@ def step(options: Options) -> Iterator[Result]:
 
     def train(clips):
         optimizer.zero_grad()
-        model.loss(clips)['loss_ssl'].backward()
+        model.parse_losses(model.loss(clips))[0].backward()
         optimizer.step()
 
     def with_3d_kernels(clips, memory_format):
@@ -227,9 +227,9 @@ def probe(options: Options) -> Iterator[Result]:
         print('\n[probe] left out: it needs an encoder for demo videos, --checkpoint', flush=True)
         return
     checkpoint = str(Path(options.checkpoint).resolve(strict=True))
-    # linear_demo.py trains a grid of SGD heads as well.
+    # linear.py trains a grid of SGD heads as well.
     cached_only = 'evaluation.protocol=[dict(type="linear/cached",folds=5,validations=5)]'
-    online = 'linear_online_memdpc_demo.py'
+    online, demo = 'linear_online_memdpc', ('--data', 'demo')
     with tempfile.TemporaryDirectory() as folder:
         make_demo_videos(Path(folder, 'data/demo'), per_class=24, test_share=1 / 3, size=(72, 96))
 
@@ -243,10 +243,11 @@ def probe(options: Options) -> Iterator[Result]:
             )
 
         def train_and_test():
-            tool('train', online, '--pretrained', checkpoint, '--work-dir', 'online')
+            tool('train', online, *demo, '--pretrained', checkpoint, '--work-dir', 'online')
             tool(
                 'test',
                 online,
+                *demo,
                 last_checkpoint(Path(folder, 'online')),
                 '--no-baselines',
                 '--out',
@@ -257,7 +258,8 @@ def probe(options: Options) -> Iterator[Result]:
         for name, function in {
             'linear/cached': lambda: tool(
                 'test',
-                'linear_demo.py',
+                'linear',
+                *demo,
                 checkpoint,
                 '--no-baselines',
                 '--out',

@@ -11,8 +11,10 @@ import ast
 import re
 from typing import Any, cast
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import Registry
+
+from mmssl_video.models.recognizers.self_supervised import upgrade_model_config
 
 from .io import CheckpointError
 
@@ -75,7 +77,7 @@ def config_from_checkpoint(checkpoint: dict, source: str = 'the checkpoint') -> 
         source: how messages name it, usually its path.
 
     Returns:
-        mmengine ``Config``.
+        mmengine ``Config``; settings of older versions are translated to today's.
 
     Raises:
         CheckpointError: no config in it, text that is not data, or a ``model`` that names anything
@@ -93,6 +95,12 @@ def config_from_checkpoint(checkpoint: dict, source: str = 'the checkpoint') -> 
     config = config_from_text(text, f'the config in {source}')
     if 'model' in config:
         _refuse_unregistered(config.model, 'model', source)
+        try:
+            config.model = ConfigDict(upgrade_model_config(config.model))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f'the model in the config of {source} has settings of no known kind: {error}.'
+            ) from None
     return config
 
 

@@ -270,7 +270,7 @@ def _model_config(
         predictor=predictor,
         pred_steps=pred_steps,
         prediction='sequential',
-        loss=dict(type='DenseInfoNCELoss'),
+        losses=dict(prediction=dict(type='DenseInfoNCELoss')),
         # the released MemDPC adds the losses of its two directions, the paper averages them
         direction_reduction='sum' if origin == 'memdpc' else 'mean',
         **common,

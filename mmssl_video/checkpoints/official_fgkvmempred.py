@@ -389,15 +389,44 @@ class _Reader:
         temperature = self.setting('CONTRASTIVE.T', 0.5)
         if not isinstance(temperature, (int, float)) or not temperature > 0:
             raise CheckpointError(f'{self.source}: CONTRASTIVE.T={temperature!r} is not positive.')
+        concepts = self._concepts(code, width)
         return dict(
             projector=dict(
                 type='ProjectionMLP', in_channels=width, hidden_channels=hidden, out_channels=code
             ),
             predictor=self._predictor(code),
-            concepts=self._concepts(code, width),
+            concepts=concepts,
+            losses=dict(
+                prediction=dict(type='CosinePredictionLoss', weight=1 / temperature),
+                **(self._concept_losses() if concepts else {}),
+            ),
             base_momentum=self.setting('CONTRASTIVE.MOMENTUM', 0.996),
-            loss_scale=1 / temperature,
             view_reduction='sum',
+        )
+
+    def _concept_losses(self) -> dict:
+        shares = [
+            self.setting(f'MEMORY.LOSS_{branch}_RECON', 0.1) for branch in ('SOURCE', 'TARGET')
+        ]
+        same = shares[0] == shares[1]
+        aligned = self.setting('MEMORY.USE_ALIGN', True)
+        return dict(
+            reconstruction=dict(
+                type='ConceptReconstructionLoss',
+                weight=shares[0] if same else 1.0,
+                shares=[1.0, 1.0] if same else shares,
+                distance=self.choice(
+                    'MEMORY.RECON_LOSS_TYPE', 'cosine', dict(cosine='cosine', l2='l2')
+                ),
+                average=self.choice('MEMORY.AVERAGE_DIM', -1, {0: 'batch', -1: 'elements'}),
+            ),
+            alignment=dict(
+                type='ConceptAlignmentLoss',
+                weight=self.setting('MEMORY.LOSS_KL', 0.01) if aligned else 0.0,
+                online_temperature=self.setting('MEMORY.DINO_TEMP_S', 0.05),
+                target_temperature=self.setting('MEMORY.DINO_TEMP_T', 0.05),
+                centring='subtract',
+            ),
         )
 
     def _predictor(self, code: int) -> dict:
@@ -428,25 +457,12 @@ class _Reader:
             return None
         count = self.shape('concepts.online_concepts', 2)[0]
         is_cosine = any(old.endswith('source_key.weight_v') for old, _ in self.renamed.values())
-        weights = [
-            self.setting(f'MEMORY.LOSS_{branch}_RECON', 0.1) for branch in ('SOURCE', 'TARGET')
-        ]
-        aligned = self.setting('MEMORY.USE_ALIGN', True)
         return dict(
             type='ConceptDictionaries',
             in_channels=code,
             feature_channels=width,
             num_concepts=count,
             hidden_channels=self.shape('concepts.online_dictionary.0.weight', 2)[0],
-            recon_weight=weights[0] if weights[0] == weights[1] else weights,
-            align_weight=self.setting('MEMORY.LOSS_KL', 0.01) if aligned else 0.0,
-            online_temperature=self.setting('MEMORY.DINO_TEMP_S', 0.05),
-            target_temperature=self.setting('MEMORY.DINO_TEMP_T', 0.05),
-            recon_loss=self.choice(
-                'MEMORY.RECON_LOSS_TYPE', 'cosine', dict(cosine='cosine', l2='l2')
-            ),
-            recon_average=self.choice('MEMORY.AVERAGE_DIM', -1, {0: 'batch', -1: 'elements'}),
-            centring='subtract',
             centre_update='forward',
             cosine_codes=is_cosine,
         )

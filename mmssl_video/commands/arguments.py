@@ -136,6 +136,13 @@ class ConfigOptions(DictAction):
 #: Arguments that several commands have.
 SHARED: dict[str, dict[str, Any]] = {
     'config': dict(metavar='CONFIG', help='path of a config, or the name of a shipped one'),
+    '--data': dict(
+        metavar='NAME|CONFIG|DIR',
+        help='data set: ucf101, hmdb51, k400, demo, … (configs/data), a config of your own, or a '
+        'folder that mmssl prepare wrote; a protocol (configs/evaluation) needs one, any other '
+        "config's own is replaced",
+    ),
+    '--flow': dict(action='store_true', help='read the optical flow of the data set'),
     '--work-dir': dict(
         metavar='DIR',
         help='where logs, checkpoints and results go (default: work_dirs/<name of the config>)',

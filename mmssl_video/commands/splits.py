@@ -25,6 +25,7 @@ def parser() -> arguments.Parser:
         help='encoder to evaluate; with --train, to begin with; the word random for an untrained '
         'one, scratch (with --train) for none',
     )
+    parser.add('--data', '--flow')
     parser.add_argument(
         '--splits',
         nargs='+',
@@ -56,7 +57,7 @@ def parser() -> arguments.Parser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate as the command line says: prints the figures, appends them to a JSON file."""
     args = parser().parse(argv)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.data, args.flow)
     cfg.work_dir = args.work_dir or cfg.work_dir
     cfgs = {split: with_split(cfg, split) for split in dict.fromkeys(args.splits)}
     check_work_dir(cfg.work_dir)

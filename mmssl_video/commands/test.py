@@ -25,7 +25,8 @@ def parser() -> arguments.Parser:
         "loop of a network that was trained for a task. Of a pre-training config the network's own "
         'task is tested, on held-out videos.',
     )
-    parser.add('config', 'checkpoint', '--encoder-config', '--calibrate-bn', '--work-dir', '--out')
+    parser.add('config', 'checkpoint', '--data', '--flow')
+    parser.add('--encoder-config', '--calibrate-bn', '--work-dir', '--out')
     parser.add('--seed', help='seed of random weights and of the splits of the training set')
     parser.add('--device')
     parser.add_argument(
@@ -42,7 +43,7 @@ def parser() -> arguments.Parser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Test as the command line says: prints the results, appends them to a JSON file."""
     args = parser().parse(argv)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.data, args.flow)
     cfg.work_dir = args.work_dir or cfg.work_dir
     check_work_dir(cfg.work_dir)
     out = args.out or str(Path(cfg.work_dir) / 'results.json')

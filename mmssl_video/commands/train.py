@@ -17,7 +17,7 @@ def parser() -> arguments.Parser:
     parser = arguments.Parser(
         'train', 'Train a network from a config: pre-training, fine-tuning or a probe online.'
     )
-    parser.add('config', '--work-dir')
+    parser.add('config', '--data', '--flow', '--work-dir')
     parser.add_argument(
         '--pretrained',
         metavar='CKPT',
@@ -52,7 +52,7 @@ def parser() -> arguments.Parser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train as the command line says."""
     args = parser().parse(argv)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, args.cfg_options, args.data, args.flow)
     if args.work_dir:
         cfg.work_dir = args.work_dir
     if args.pretrained:

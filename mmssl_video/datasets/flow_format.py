@@ -37,6 +37,10 @@ META = 'meta.json'
 NAME = 'mmssl_video flow'
 VERSION = 1
 ZERO = 128
+#: Normalisation for a network: no motion becomes 0, 2 pixels become 1, and a mirrored u is exactly
+#: its negative. The third channel is always ZERO.
+MEAN = (127.5, 127.5, 128.0)
+STD = (12.75, 12.75, 12.75)
 JPEG_QUALITY = 95
 _INTEGERS = ('bound', 'step', 'frames', 'resize', 'height', 'width')
 

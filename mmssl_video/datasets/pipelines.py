@@ -23,6 +23,7 @@ def steps_of(pipeline: Pipeline) -> list[Any]:
 
     Raises:
         TypeError: It is neither a list nor a dict of steps.
+        ValueError: A named step has no type, as after a slip in its name.
     """
     if pipeline is None:
         return []
@@ -32,7 +33,14 @@ def steps_of(pipeline: Pipeline) -> list[Any]:
                 f'a pipeline must be a list of steps or a dict of named steps, not the single step '
                 f'{pipeline["type"]!r}'
             )
-        return [step for step in pipeline.values() if step is not None]
+        steps = {name: step for name, step in pipeline.items() if step is not None}
+        for name, step in steps.items():
+            if isinstance(step, Mapping) and 'type' not in step:
+                raise ValueError(
+                    f'the step {name!r} of a pipeline has no type: its steps are '
+                    f'{", ".join(other for other in steps if other != name)}'
+                )
+        return list(steps.values())
     if isinstance(pipeline, (str, bytes)) or not isinstance(pipeline, Sequence):
         raise TypeError(
             f'a pipeline must be a list of steps or a dict of named steps, not {pipeline!r}'

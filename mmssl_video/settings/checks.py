@@ -7,11 +7,16 @@ import os
 from mmaction.registry import OPTIMIZERS
 from mmengine.config import Config
 
-from ..apis.views import dataset_of, num_views_of, pipeline_of
+from ..datasets.pipelines import dataset_of, located_steps
+from ..datasets.views import View, view_of
+from ..models.recognizers.self_supervised import method_of
+
+#: The data loaders of a config.
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def check_config(cfg: Config) -> None:
-    """Compare what the pipelines give with what the model expects.
+    """See whether a config can train: its settings, its pipelines, what its model needs of them.
 
     Raises:
         ValueError: A part of the config is missing, or pipeline and model contradict each other.
@@ -42,85 +47,81 @@ def check_config(cfg: Config) -> None:
         value = (cfg.get(part) or {}).get(key, least)
         if not isinstance(value, int) or value < least:
             raise ValueError(f'{name} must be a whole number of at least {least}, not {value!r}')
-    check_blocks(cfg)
-    check_views(cfg)
-    check_hooks(cfg)
+    views = loader_views(cfg)
+    check_blocks(cfg, views)
+    check_samples(cfg, views)
+    method = method_of(cfg.model)
+    if method is not None:
+        method.check_config(cfg)
 
 
-def check_views(cfg: Config) -> None:
-    """See whether pairs of clips, and enough of them, reach a model that compares two views.
+def loader_views(cfg: Config) -> dict[str, View]:
+    """What each data loader of a config shows of a video.
 
     Raises:
-        ValueError: A sample has another number of clips, or a batch holds a single pair, of which
-            batch norm has no statistics.
+        ValueError: A transform cannot be built, or does not fit those before it.
     """
-    kind = str(cfg.model.type).split('.')[-1]
-    if kind not in ('BYOL', 'SSTL'):
+    views = {}
+    for name in LOADERS:
+        if cfg.get(name):
+            try:
+                views[name] = view_of(cfg[name])
+            except ValueError as error:
+                raise ValueError(f'{name}.{error}') from error
+    return views
+
+
+def check_samples(cfg: Config, views: dict[str, View]) -> None:
+    """Compare the samples that the pipelines give with those that the method in training needs.
+
+    Args:
+        cfg: Config of a training run.
+        views: What its data loaders show, see :func:`loader_views`.
+
+    Raises:
+        ValueError: A sample has another number of clips, or lacks something the method reads.
+    """
+    method = method_of(cfg.model)
+    if method is None:
         return
+    needs = method.needs(cfg.model)
     for name in ('train_dataloader', 'val_dataloader'):
-        count = num_views_of(pipeline_of(cfg.get(name)))
-        if cfg.get(name) and count != 2:
+        if needs.num_clips is None or name not in views:
+            continue
+        count = views[name].num_views
+        if count != needs.num_clips:
             raise ValueError(
                 f'{name}: the pipeline gives {count or "a varying number of"} '
-                f'clip{"s" * (count != 1)} of a video, and {kind} compares 2: set '
-                + (
-                    "SampleWindow.num_windows=2 and mode='random' or 'uniform'"
-                    if kind == 'BYOL'
-                    else "RepeatClips.times=2 and SampleWindow.mode='random'"
-                )
+                f'clip{"s" * (count != 1)} of a video, and {method.__name__} compares '
+                f'{needs.num_clips}: set {needs.advice}'
             )
-    if kind == 'BYOL' and cfg.train_dataloader.get('batch_size', 1) < 2:
-        raise ValueError(
-            'train_dataloader.batch_size must be at least 2 in each process: batch '
-            'norm of the projector has no statistics of a single video'
-        )
+    for place, step in located_steps(dataset_of(cfg.train_dataloader).get('pipeline')):
+        if str(step.get('type')).split('.')[-1] != 'PackActionInputs':
+            continue
+        missing = [key for key in needs.keys if key not in step.get('meta_keys', ())]
+        if missing:
+            key = f'train_dataloader.dataset.pipeline.{place}.meta_keys'
+            raise ValueError(
+                f'{method.__name__} reads {", ".join(missing)} of every sample, which the pipeline '
+                f'does not pass on: add {"it" if len(missing) == 1 else "them"} to {key}'
+            )
 
 
-def check_hooks(cfg: Config) -> None:
-    """See whether the hook is there without which a model trains, but never as it should.
-
-    Raises:
-        ValueError: Nothing moves the target encoder of a ``BYOL``.
-    """
-    hooks = [str(hook.get('type')) for hook in cfg.get('custom_hooks') or []]
-    if str(cfg.model.type).split('.')[-1] == 'BYOL' and not any(
-        'MomentumUpdateHook' in hook for hook in hooks
-    ):
-        raise ValueError(
-            'the target encoder of BYOL would never move: add '
-            "dict(type='MomentumUpdateHook') to custom_hooks, or inherit from "
-            '_base_/target_runtime.py'
-        )
-
-
-def check_blocks(cfg: Config) -> None:
+def check_blocks(cfg: Config, views: dict[str, View]) -> None:
     """Compare the blocks that pipelines make of a clip with those the model expects.
 
     Raises:
-        ValueError: They differ, or a window is no whole number of them.
+        ValueError: They differ.
     """
-    num_blocks = cfg.model.get('num_blocks')
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        window = None
-        for step in pipeline_of(cfg.get(name)):
-            kind = str(step.get('type')).split('.')[-1]
-            if kind == 'SampleWindow':
-                window = step.get('num_frames', window)
-            elif kind == 'TemporalRandomCrop':
-                window = step.get('num_frames', 16)
-            elif kind == 'SplitBlocks':
-                blocks = step.get('num_blocks', num_blocks)
-                if num_blocks is not None and blocks != num_blocks:
-                    raise ValueError(
-                        f'{name}: SplitBlocks makes {blocks} blocks of a clip but '
-                        f'model.num_blocks is {num_blocks}; set both to the same number'
-                    )
-                if window and blocks and window % blocks:
-                    raise ValueError(
-                        f'{name}: a window of {window} frames cannot be split into {blocks} '
-                        f'blocks of equal length; set SampleWindow.num_frames to a multiple of '
-                        f'{blocks}, such as {max(window // blocks, 1) * blocks}'
-                    )
+    method = method_of(cfg.model)
+    num_blocks = method.needs(cfg.model).num_blocks if method else cfg.model.get('num_blocks')
+    for name, view in views.items():
+        if None not in (num_blocks, view.blocks) and view.blocks != num_blocks:
+            keys = ', '.join(f'{name}.{key}' for key in view.where.get('blocks', ()))
+            raise ValueError(
+                f'{name} makes {view.blocks} blocks of a clip but model.num_blocks is '
+                f'{num_blocks}; set both to the same number ({keys})'
+            )
 
 
 def check_lists(cfg: Config) -> None:
@@ -129,7 +130,7 @@ def check_lists(cfg: Config) -> None:
     Raises:
         FileNotFoundError: One is not there.
     """
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for name in LOADERS:
         dataset = dataset_of(cfg.get(name))
         ann_file = dataset.get('ann_file')
         if ann_file and '://' not in ann_file:

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from ..evaluation import get_protocol
 from ..evaluation.array_checks import check_labels
 from ..evaluation.registry import Protocol
+from .data import settle_data
 from .names import find_config
 
 ROLES = ('gallery', 'query')
@@ -37,14 +38,16 @@ def evaluation_settings(cfg: str | Path | Config) -> dict[str, Any]:
         FileNotFoundError: No such config.
         ValueError: Something is missing, unknown or contradicts itself.
     """
-    cfg = Config.fromfile(find_config(cfg)) if isinstance(cfg, (str, Path)) else cfg
+    if isinstance(cfg, (str, Path)):
+        cfg = Config.fromfile(find_config(cfg))
+        settle_data(cfg)
     settings = dict(cfg.get('evaluation') or {})
     missing = {'dataset', 'gallery', 'query', 'protocol'} - set(settings)
     if missing:
         raise ValueError(
             f'the config lacks evaluation.{", evaluation.".join(sorted(missing))}: an '
             'evaluation names its dataset, gallery, query and protocol, see '
-            'configs/retrieval_demo.py'
+            'configs/evaluation/retrieval.py'
         )
     unknown = set(settings) - _KEYS
     if unknown:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from .data import settle_data
 from .names import find_config
 
 # Names in the base configs only: the data loader that holds a copy.
@@ -20,14 +22,20 @@ _COPIED = dict(
 )
 
 
-def load_config(name: str | Path, options: dict | None = None) -> Config:
-    """Read a config and change some of its settings.
+def load_config(
+    name: str | Path,
+    options: dict | None = None,
+    data: str | Path | Mapping | None = None,
+    flow: bool = False,
+) -> Config:
+    """Read a config, combine it with a data set and change some of its settings.
 
     Args:
         name: Path, or name of a shipped config (:func:`mmssl_video.find_config`).
-        options: ``{'a.b.c': value}``; numbers reach into lists, as in
-            ``'train_dataloader.dataset.pipeline.1.stride'``. (``train_pipeline`` is a name in the
-            base configs only: the data loaders hold copies of it.)
+        options: ``{'a.b.c': value}``, as ``'train_dataloader.dataset.pipeline.sample.stride'``;
+            numbers reach into lists.
+        data: Data set, in the place of the config's own (:func:`.data.load_data`).
+        flow: Whether to read its optical flow.
 
     Returns:
         The config, with ``work_dir`` set to ``work_dirs/<name>`` where it names none.
@@ -44,6 +52,7 @@ def load_config(name: str | Path, options: dict | None = None) -> Config:
             f'{path}, or a config it inherits from, is no Python: {error.msg} in line '
             f'{error.lineno}'
         ) from None
+    settle_data(cfg, data, flow, options)
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(options)
@@ -94,7 +103,11 @@ def check_options(cfg: Config, options: dict) -> None:
 
 
 def use_amp(cfg: Config) -> None:
-    """Switch mixed precision on: float16 with loss scaling on a GPU, bfloat16 on the CPU."""
+    """Switch mixed precision on: float16 with loss scaling on a GPU, bfloat16 on the CPU.
+
+    Whether gradients are right in it is checked in the first step
+    (:class:`mmssl_video.engine.hooks.AmpGradientCheckHook`).
+    """
     wrapper = cfg.optim_wrapper
     kind = wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'CPUAmpOptimWrapper'):
@@ -106,6 +119,9 @@ def use_amp(cfg: Config) -> None:
         wrapper.type = 'CPUAmpOptimWrapper'
         for key in ('loss_scale', 'dtype', 'use_fsdp'):
             wrapper.pop(key, None)
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(str(hook.get('type')).endswith('AmpGradientCheckHook') for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type='AmpGradientCheckHook')]
 
 
 def use_auto_scale_lr(cfg: Config) -> None:

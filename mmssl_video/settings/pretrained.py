@@ -14,15 +14,9 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
-from ..apis.views import (
-    dataset_of,
-    find_pipeline,
-    frames_of,
-    modality_of,
-    num_blocks_of,
-    pipeline_of,
-)
 from ..checkpoints import CheckpointError, checkpoint_hash, config_from_checkpoint
+from ..datasets.pipelines import dataset_of
+from ..datasets.views import view_of, with_blocks
 from .kinds import kind_of
 
 #: What makes an encoder, in the config of a recognizer, and what its preprocessor must share.
@@ -87,7 +81,7 @@ def use_checkpoint_encoder(
                 f'{source} holds a {model.get("type")} without a {part}, which {cfg.model.type} '
                 'needs: '
                 + (
-                    'take a config for clip encoders, such as finetune_fgkvmem_ucf101.py'
+                    'take a config for clip encoders, such as finetune_fgkvmem'
                     if part == 'neck'
                     else 'it is no checkpoint of a video encoder'
                 )
@@ -111,53 +105,32 @@ def use_checkpoint_encoder(
     cfg.merge_from_dict(
         {key: value for key, value in (options or {}).items() if key.startswith('model.')}
     )
-    modalities = [modality_of(each)['modality'] for each in (trained, cfg)]
-    if modalities[0] != modalities[1]:
+    _compare_views(trained, cfg, source)
+
+
+def _compare_views(trained, cfg, source):
+    """Say where the classifier looks at other frames than the encoder was trained on."""
+    now, before = view_of(cfg), view_of(trained)
+    if now.modality != before.modality:
         print_log(
-            f'{source} was trained on {modalities[0]}, and is trained on {modalities[1]} now',
+            f'{source} was trained on {before.modality}, and is trained on {now.modality} now',
             'current',
             logging.WARNING,
         )
-    _compare_frames(trained, cfg, source)
-
-
-def _compare_frames(trained, cfg, source):
-    """Say where the classifier looks at other frames than the encoder was trained on."""
-    pipeline, key = pipeline_of(cfg.get('train_dataloader')), 'train_dataloader.dataset'
-    inside = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    while 'pipeline' not in inside and 'dataset' in inside:
-        inside, key = inside['dataset'], f'{key}.dataset'
-    before, now = frames_of(find_pipeline(trained)), frames_of(pipeline)
-    if cfg.get('num_blocks'):  # their number was chosen: what counts is the frames of each
-        for frames, steps in ((before, find_pipeline(trained)), (now, pipeline)):
-            if 'num_frames' in frames:
-                frames['num_frames'] //= num_blocks_of(steps)
-    names = [
-        name
-        for name in ('num_frames', 'stride', 'size')
-        if name in before and name in now and before[name] != now[name]
-    ]
-    if not names:
+    # where the number of blocks was chosen, what counts is the frames of each
+    frames = 'block_frames' if cfg.get('num_blocks') else 'num_frames'
+    differences = now.differences(before, (frames, 'stride', 'size'))
+    if not differences:
         return
-    keys = []
-    for name in names:
-        fields = dict(
-            num_frames=(name, 'clip_len'),
-            stride=(name, 'frame_interval'),
-            size=('scale', 'crop_size', 'size'),
-        )[name]
-        keys += [
-            f'{key}.pipeline.{i}.{field}'
-            for i, step in enumerate(pipeline)
-            for field in fields
-            if field in step and name in frames_of([step])
-        ]
     said = [
-        ', '.join(f'{name}={frames[name]}' for name in names)
-        + ' (a block)' * ('num_frames' in names and bool(cfg.get('num_blocks')))
-        for frames in (before, now)
+        ', '.join(f'{name.replace("block_", "num_")}={value}' for name, value in values)
+        + ' (a block)' * (values[0][0] == 'block_frames')
+        for values in (
+            [(each.name, each.other) for each in differences],
+            [(each.name, each.value) for each in differences],
+        )
     ]
-    keys = ', '.join(keys or [f'{key}.pipeline'])
+    keys = ', '.join(dict.fromkeys(key for each in differences for key in each.keys))
     print_log(
         f'{source} was trained on clips of {said[0]}, and is trained on {said[1]} now: if '
         f'that is not meant, set {keys} with --cfg-options, and the same of val_dataloader '
@@ -194,11 +167,9 @@ def set_num_blocks(cfg: Config) -> None:
         raise ValueError(f'num_blocks must be a whole number of at least 1, not {count!r}')
     cfg.model.num_blocks = count
     for name in ('train', 'val', 'test'):
-        steps = pipeline_of(cfg.get(f'{name}_dataloader'))
-        for split in (step for step in steps if step['type'] == 'SplitBlocks'):
-            for sample in (step for step in steps if step['type'] == 'SampleWindow'):
-                sample['num_frames'] = sample['num_frames'] // split['num_blocks'] * count
-            split['num_blocks'] = count
+        dataset: Any = dataset_of(cfg.get(f'{name}_dataloader'))
+        if dataset.get('pipeline'):
+            dataset['pipeline'] = with_blocks(dataset['pipeline'], count)
 
 
 def check_test_labels(cfg: Config) -> None:
@@ -252,19 +223,19 @@ def set_num_classes(cfg: Config) -> None:
                 'train_dataloader.dataset.ann_file to lists of the same classes'
             )
     labels, where, declared = sets['train']
-    found = declared or int(labels.max()) + 1
-    if head.get('num_classes') not in (None, found):
+    num_classes = declared or int(labels.max()) + 1
+    if head.get('num_classes') not in (None, num_classes):
         raise ValueError(
             f'the class count differs from the list: model.cls_head.num_classes is '
-            f'{head.num_classes} but {where} has {found} classes; set it to {found}, '
+            f'{head.num_classes} but {where} has {num_classes} classes; set it to {num_classes}, '
             'or leave it out'
         )
-    head.num_classes = found
+    head.num_classes = num_classes
     blending = (cfg.model.get('data_preprocessor') or {}).get('blending')
     if blending:
         augments = blending.get('augments', blending)
         for augment in augments if isinstance(augments, list) else [augments]:
-            augment['num_classes'] = found
+            augment['num_classes'] = num_classes
 
 
 def labels_of(config: dict[str, Any]) -> tuple[np.ndarray, str, int | None]:

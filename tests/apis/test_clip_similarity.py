@@ -71,12 +71,10 @@ def videos(tmp_path_factory):
     (folder / 'broken.mp4').write_bytes(b'no video')
     (folder / 'list.txt').write_text('0.mp4\nshort.mp4\n1.mp4\nbroken.mp4\n2.mp4\n3.mp4\n')
     (folder / 'config.py').write_text(f"""
-_base_ = '{config_dir()}/sstl_demo.py'
+_base_ = '{config_dir()}/demo/sstl_demo.py'
 model = dict(backbone=dict(depth=10, base_channels=4),
              projector=dict(in_channels=32), rate_head=dict(in_features=32))
-train_dataloader = dict(dataset=dict(pipeline=[
-    dict(step, stride=1) if step['type'] == 'SampleWindow' else step
-    for step in _base_.train_dataloader.dataset.pipeline]))
+train_dataloader = dict(dataset=dict(pipeline=dict(sample=dict(stride=1))))
 """)
     return folder
 

@@ -6,13 +6,14 @@ import statistics
 import pytest
 from mmengine.config import Config
 
+from helpers.configs import load
 from helpers.tiny_run import REPO, last_line, run
 from mmssl_video.apis import build_encoder, run_evaluation
 from mmssl_video.apis.splits import evaluate_splits, with_split
 from mmssl_video.commands.splits import main
 from mmssl_video.evaluation import wilson_interval
 from mmssl_video.results.averages import average_records
-from mmssl_video.settings.names import config_dir
+from mmssl_video.settings.names import find_config
 
 
 @pytest.fixture(scope='module')
@@ -260,8 +261,10 @@ def test_training_on_every_split(config, probe_set, tmp_path):
     done = run(
         'python',
         REPO / 'tools' / 'splits.py',
-        'scratch_fgkvmem_demo',
+        'scratch_fgkvmem',
         'scratch',
+        '--data',
+        'demo',
         '--train',
         '--splits',
         '0',
@@ -292,8 +295,8 @@ def test_baselines_of_ut_interaction(shared_data, tmp_path, monkeypatch):
     (tmp_path / 'data').mkdir()
     (tmp_path / 'data' / 'ut_interaction').symlink_to(shared_data / 'videos' / 'ut_interaction')
     monkeypatch.chdir(tmp_path)
-    cfg = Config.fromfile(config_dir() / 'linear_ut_interaction_folds.py')
-    encoder = build_encoder('random', config_dir() / 'memdpc_ut_interaction.py')
+    cfg = load('linear', 'ut_interaction_folds')
+    encoder = build_encoder('random', find_config('memdpc_ut_interaction'))
     records = evaluate_splits({fold: with_split(cfg, fold) for fold in range(5)}, encoder)
     found = {(r['subject'], r['protocol'].split('/')[0]): r for r in records if 'splits' in r}
     for subject, recall, linear in (

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 
 from helpers.probe_set import save_checkpoint
 from helpers.tool_stages import run_stages
 from mmssl_video.commands.flow import main as extract_flow
 from mmssl_video.commands.test import main as run_test
-from mmssl_video.settings.names import config_dir
+from mmssl_video.settings.names import find_config
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +21,13 @@ NARROW = {
     'model.predictor.out_channels': 16,
     'model.predictor.num_slots': 8,
 }
-# Names of the shipped configs, without "_ut_interaction_folds"; their protocols.
+# What makes the 64 x 64 pipelines of the pre-training those of 32 x 32.
+SMALL = {
+    'train_dataloader.dataset.pipeline.resize.scale': (32, 32),
+    'val_dataloader.dataset.pipeline.resize.scale': (-1, 36),
+    'val_dataloader.dataset.pipeline.crop.crop_size': 32,
+}
+# Cached protocols, and what their records say.
 CACHED = {
     'all': [
         'linear/cached',
@@ -39,8 +44,12 @@ CACHED = {
 }
 # What trains: (config, its protocol) on RGB and on flow.
 ONLINE = {
-    '': ('linear_online_memdpc_demo', 'linear/online'),
-    '_flow': ('finetune_memdpc_flow_demo', 'finetune'),
+    '': ('linear_online_memdpc', 'linear/online'),
+    '_flow': ('finetune_memdpc', 'finetune'),
+}
+DATA = {
+    '': ['--data', 'ut_interaction_folds'],
+    '_flow': ['--data', 'ut_interaction_folds', '--flow'],
 }
 PER_CLASS = dict(train=2, test=1)
 CLASSES = 6
@@ -82,30 +91,16 @@ def world(shared_data, tmp_path_factory):
         ]
     )
     for kind in ('', '_flow'):
-        config = config_dir() / f'memdpc{kind}_ut_interaction.py'
-        crops = {
-            f'{part}_dataloader.dataset.pipeline.{i}.{key}': size
-            for part in ('train', 'val')
-            for i, key, size in resized(config, part)
-        }
-        save_checkpoint(config, root / f'encoder{kind}.pth', **NARROW, **crops)
+        config = find_config(f'memdpc{kind}_ut_interaction')
+        save_checkpoint(config, root / f'encoder{kind}.pth', **NARROW, **SMALL)
     return root
-
-
-def resized(config, part):
-    """What makes the 64 x 64 pipeline of a config one of 32 x 32: step, key, value."""
-    for i, step in enumerate(Config.fromfile(config)[f'{part}_dataloader'].dataset.pipeline):
-        if 'crop_size' in step:
-            yield i, 'crop_size', 32
-        elif 'scale' in step:
-            yield i, 'scale', (-1, 36) if -1 in step.scale else (32, 32)
 
 
 @pytest.mark.parametrize('kind', ['', '_flow'], ids=['rgb', 'flow'])
 @pytest.mark.parametrize('name', CACHED)
 def test_cached_protocols(world, name, kind, monkeypatch):
     monkeypatch.chdir(world)
-    config = f'{name}{kind}_ut_interaction_folds'
+    out = f'{name}{kind}'
     options = [f'evaluation.{role}.num_workers=0' for role in ('gallery', 'query')]
     if name == 'all':
         options += [
@@ -115,17 +110,18 @@ def test_cached_protocols(world, name, kind, monkeypatch):
         ]
     run_test(
         [
-            config,
+            name,
+            *DATA[kind],
             f'encoder{kind}.pth',
             '--out',
-            f'{config}.json',
+            f'{out}.json',
             '--work-dir',
-            config,
+            out,
             '--cfg-options',
             *options,
         ]
     )
-    records = json.loads(Path(f'{config}.json').read_text())
+    records = json.loads(Path(f'{out}.json').read_text())
     mine = [each for each in records if each['subject'] == f'encoder{kind}.pth']
     assert [each['protocol'] for each in mine] == CACHED[name]
     for record in records:
@@ -141,28 +137,19 @@ def test_cached_protocols(world, name, kind, monkeypatch):
     assert {'random', motion} <= {each['subject'] for each in records}
 
 
-def online_options(kind):
-    data = 'data/ut_interaction'
-    options = [
-        'train_cfg.max_epochs=1',
-        'train_cfg.val_interval=1',
-        'train_dataloader.batch_size=6',
-        'train_dataloader.persistent_workers=False',
-        'val_dataloader.persistent_workers=False',
-        'classification.dataset=UT-Interaction',
-    ]
-    for part in ('train', 'val', 'test'):
-        which = 'train' if part == 'train' else 'test'
-        options += [f'{part}_dataloader.num_workers=0'] + [
-            f'{part}_dataloader.dataset.{key}'
-            for key in (
-                f'ann_file={data}/folds/fold0_{which}.txt',
-                f'classes={data}/classes.txt',
-                f'data_prefix.video={data}{kind.replace("_", "/")}/videos',
-                'pipeline.1.stride=1',
-            )
-        ]
-    return options
+ONLINE_OPTIONS = [
+    'train_cfg.max_epochs=1',
+    'train_cfg.val_interval=1',
+    'train_dataloader.batch_size=6',
+    'train_dataloader.persistent_workers=False',
+    'val_dataloader.persistent_workers=False',
+    *(f'{part}_dataloader.num_workers=0' for part in ('train', 'val', 'test')),
+    *(
+        f'{part}_dataloader.dataset.pipeline.{key}'
+        for part in ('train', 'val', 'test')
+        for key in ('sample.stride=1', 'shrink.scale=(32,32)')
+    ),
+]
 
 
 @pytest.fixture(scope='module')
@@ -174,12 +161,13 @@ def trained(world):
             log=str(world / f'{config}.log'),
             args=[
                 config,
+                *DATA[kind],
                 '--pretrained',
                 f'encoder{kind}.pth',
                 '--work-dir',
                 f'run{kind}',
                 '--cfg-options',
-                *online_options(kind),
+                *ONLINE_OPTIONS,
             ],
         )
         for kind, (config, _) in ONLINE.items()
@@ -200,12 +188,13 @@ def test_online_protocols(world, trained, kind, monkeypatch):
     run_test(
         [
             config,
+            *DATA[kind],
             f'run{kind}/epoch_1.pth',
             '--no-baselines',
             '--work-dir',
             f'run{kind}',
             '--cfg-options',
-            *online_options(kind),
+            *ONLINE_OPTIONS,
         ]
     )
     [record] = json.loads(Path(f'run{kind}', 'results.json').read_text())

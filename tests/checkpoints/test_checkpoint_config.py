@@ -155,7 +155,9 @@ def test_model_names_registered_components_only(model, where):
 
 
 @pytest.mark.parametrize(
-    'path', sorted((Path(__file__).parents[2] / 'configs').glob('*.py')), ids=lambda path: path.stem
+    'path',
+    sorted((Path(__file__).parents[2] / 'configs').rglob('*.py')),
+    ids=lambda path: path.stem,
 )
 def test_our_configs_survive_a_checkpoint(path):
     """Every config that ships comes back from a checkpoint whole, its model safe to build."""

@@ -50,7 +50,7 @@ def build(backbone=None, predictor='memory', concepts=True, classes=None):
             backbone=backbone,
             projector=dict(type='ProjectionMLP', in_channels=16, out_channels=6, hidden_channels=9),
             predictor=memory if predictor == 'memory' else mlp,
-            loss_scale=2.0,
+            losses=dict(prediction=dict(weight=2.0)),
             concepts=dict(
                 type='ConceptDictionaries', in_channels=6, feature_channels=16, num_concepts=11
             )
@@ -193,8 +193,8 @@ def test_rebuilds_the_model_from_the_file_alone(arguments, tmp_path):
     if 'classes' not in arguments:
         pairs = torch.randn(2, 2, 3, 8, 32, 32)
         torch.testing.assert_close(
-            rebuilt.compare(pairs)[1]['cosine/predicted'],
-            model.compare(pairs)[1]['cosine/predicted'],
+            rebuilt.compute(pairs)[1]['cosine/predicted'],
+            model.compute(pairs)[1]['cosine/predicted'],
         )
     window = next(step for step in view_pipeline(config, 10) if step.type == 'SampleWindow')
     assert (window.num_frames, window.stride) == (16, 4)
@@ -214,18 +214,17 @@ def test_settings_are_read_from_the_text():
         cfg=official.yaml.safe_dump(official.released_settings('', overrides)),
     )
     config = convert_official(checkpoint, 'fgkvmempred').model
-    assert (config['loss_scale'], config['base_momentum']) == (1.0, 0.9)
+    assert (config['losses']['prediction']['weight'], config['base_momentum']) == (1.0, 0.9)
     assert config['predictor']['scale'] == 64
-    concepts = config['concepts']
-    assert (concepts['recon_loss'], concepts['recon_average']) == ('l2', 'batch')
-    assert concepts['recon_weight'] == [0.5, 0.1] and concepts['align_weight'] == 0.2
-    assert (concepts['online_temperature'], concepts['target_temperature']) == (0.05, 0.1)
+    recon, align = config['losses']['reconstruction'], config['losses']['alignment']
+    assert (recon['distance'], recon['average']) == ('l2', 'batch')
+    assert (recon['weight'], recon['shares']) == (1.0, [0.5, 0.1]) and align['weight'] == 0.2
+    assert (align['online_temperature'], align['target_temperature']) == (0.05, 0.1)
     bare = convert_official(official_weights(model), 'fgkvmempred').model
-    assert (bare['loss_scale'], bare['predictor']['scale']) == (2.0, 16.0)
-    assert (bare['concepts']['recon_loss'], bare['concepts']['recon_average']) == (
-        'cosine',
-        'elements',
-    )
+    assert (bare['losses']['prediction']['weight'], bare['predictor']['scale']) == (2.0, 16.0)
+    recon = bare['losses']['reconstruction']
+    assert (recon['distance'], recon['average']) == ('cosine', 'elements')
+    assert (recon['weight'], recon['shares']) == (0.1, [1.0, 1.0])
 
 
 def test_heads_and_mlp_branch():

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 from mmaction.registry import TRANSFORMS
-from mmengine.config import Config
 
+from helpers.configs import load
 from helpers.videos import numbered_frames, read_number, write_video
 from mmssl_video.datasets import VideoListDataset
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.transforms.color import VideoGaussianBlur
-from mmssl_video.settings.names import config_dir
 
 
 def starts(total, draws=1, **arguments):
@@ -159,7 +158,7 @@ def test_wrong_blurs(arguments):
 def test_pipelines_of_the_configs(name, shape, tmp_path):
     write_video(tmp_path / 'a.mp4', numbered_frames(90))
     (tmp_path / 'list.txt').write_text('a.mp4 0\n')
-    cfg = Config.fromfile(config_dir() / f'{name}.py')
+    cfg = load(name)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         settings = {
             key: value

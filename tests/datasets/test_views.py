@@ -9,11 +9,11 @@ from mmcv.transforms import BaseTransform
 from mmengine.config import Config, ConfigDict
 
 from helpers.videos import numbered_frames, write_video
-from mmssl_video.config_files import config_dir
 from mmssl_video.datasets import VideoListDataset
 from mmssl_video.datasets.pipelines import build_steps, steps_of
 from mmssl_video.datasets.transforms import PerClip, SampleWindow, SplitBlocks
 from mmssl_video.datasets.views import View, test_pipeline, view_after, view_of, with_blocks
+from mmssl_video.settings.names import config_dir
 
 TRAINING = dict(
     init=dict(type='VideoInit'),

@@ -10,14 +10,14 @@ from helpers.tool_stages import run_stages
 
 EXTRA = """
 custom_imports = dict(imports=['mmssl_video', 'helpers.kill_hook'], allow_failed_imports=False)
-custom_hooks = [*_base_.custom_hooks, dict(type='MemoryBankHook'), dict(type='KillHook')]
+custom_hooks = [*_base_.custom_hooks, dict(type='KillHook')]
 model = dict(
     type='SSTL',
     backbone=dict(type='VideoResNet', depth=10, base_channels=4, stem_pool=True),
     projector=dict(type='ProjectionMLP', in_channels=32, hidden_channels=16, out_channels=8),
     bank=dict(type='TemporalMemoryBank', dim=8, storage={storage!r}),
     rate_head=dict(type='PlaybackRateHead', in_features=32, hidden_channels=8),
-    num_negatives=6)
+    losses=dict(clip=dict(num_negatives=6)))
 train_dataloader = dict(train_dataloader, batch_size=2, dataset=dict(
     train_dataloader['dataset'], pipeline=[
         dict(type='VideoInit'),
@@ -177,7 +177,7 @@ def test_errors_before_training(tmp_path):
         ),
         (
             [configs[1], '--cfg-options', "custom_hooks=[dict(type='SampleSeedHook')]"],
-            "does not know its videos: add dict(type='MemoryBankHook')",
+            "would never happen: add dict(type='MethodHook') to custom_hooks",
         ),
     ]
     stages = [

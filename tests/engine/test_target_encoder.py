@@ -9,12 +9,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmaction.registry import HOOKS
-from mmengine.config import Config
+from mmengine.runner.base_loop import BaseLoop
 
+from helpers.configs import load
 from helpers.tiny_run import assert_same_weights, make_config, scalars
 from helpers.tool_stages import run_stages
+from mmssl_video.models.recognizers.self_supervised import SelfSupervisedRecognizer
+from mmssl_video.models.target_encoder import MomentumTarget
 from mmssl_video.settings.checks import check_config
-from mmssl_video.settings.names import config_dir
 
 # One training run in float64 with batch norm frozen: WORKER FOLDER NAME RANK WORLD PARTS, where
 # PARTS is into how many accumulated pieces each process cuts its share of 8 pairs.
@@ -27,7 +29,12 @@ WORKER = textwrap.dedent("""
     from mmengine.model import MMDistributedDataParallel
     from mmengine.optim import OptimWrapper
     from mmssl_video.engine.optimizers import LARS
+    from mmengine.runner.base_loop import BaseLoop
     from types import SimpleNamespace
+
+    class Loop(BaseLoop):
+        def run(self):
+            pass
 
     folder, name = sys.argv[1:3]
     rank, world, parts = map(int, sys.argv[3:6])
@@ -38,7 +45,8 @@ WORKER = textwrap.dedent("""
         projector=dict(type='ProjectionMLP', in_channels=32, hidden_channels=9, out_channels=6),
         predictor=dict(type='KeyValueMemory', in_channels=6, out_channels=6, num_slots=8),
         concepts=dict(type='ConceptDictionaries', in_channels=6, feature_channels=32,
-                      num_concepts=10, align_weight=1.), base_momentum=0.6)).double()
+                      num_concepts=10),
+        losses=dict(alignment=dict(weight=1.)), base_momentum=0.6)).double()
     optimizer = OptimWrapper(LARS(model.parameters(), lr=0.5, weight_decay=1e-3),
                              accumulative_counts=parts)
     if world > 1:
@@ -46,8 +54,9 @@ WORKER = textwrap.dedent("""
                                 world_size=world)
         model = MMDistributedDataParallel(model)
     bare = getattr(model, 'module', model)
-    hook = HOOKS.build(dict(type='MomentumUpdateHook'))
-    runner = SimpleNamespace(model=model, optim_wrapper=optimizer, iter=0, max_iters=3 * parts)
+    hook = HOOKS.build(dict(type='MethodHook'))
+    runner = SimpleNamespace(model=model, optim_wrapper=optimizer, iter=0, max_iters=3 * parts,
+                             hooks=[hook], seed=0, work_dir='.', _train_loop=BaseLoop.__new__(Loop))
     hook.before_train(runner)
     for step in range(3):
         generator = torch.Generator().manual_seed(step)
@@ -112,27 +121,51 @@ def test_accumulated_halves_equal_the_whole(trained):
 
 
 # -- the hook -----------------------------------------------------------------------------------
-class Recorder:
+class Recorder(MomentumTarget, SelfSupervisedRecognizer):
     """Stands for a model: notes the momenta of its updates."""
 
     base_momentum = 0.9
 
     def __init__(self):
+        torch.nn.Module.__init__(self)
         self.momenta = []
 
     def update_target(self, momentum):
         self.momenta.append(momentum)
 
+    def compute(self, inputs, data_samples=None):
+        raise AssertionError('nothing is computed here')
 
-def drive(iterations, counts, start=0, total=8):
-    model = Recorder()
-    hook = HOOKS.build(dict(type='MomentumUpdateHook'))
+    extract_feat = compute
+
+
+class Loop(BaseLoop):
+    """Stands for a training loop."""
+
+    def __init__(self):
+        self.dataloader = None
+
+    def run(self):
+        raise AssertionError('nothing is run here')
+
+
+def stand_in(model, hooks, **attributes):
+    """What the hook reads of a runner."""
+    return SimpleNamespace(
+        model=model, hooks=hooks, seed=0, work_dir='.', _train_loop=Loop(), **attributes
+    )
+
+
+def drive(iterations, counts, start=0, total=8, names=('MethodHook',)):
+    model, hooks = Recorder(), [HOOKS.build(dict(type=name)) for name in names]
     wrapper = SimpleNamespace(_accumulative_counts=counts)
-    runner = SimpleNamespace(model=model, optim_wrapper=wrapper, iter=start, max_iters=total)
-    hook.before_train(runner)
+    runner = stand_in(model, hooks, optim_wrapper=wrapper, iter=start, max_iters=total)
+    for hook in hooks:
+        hook.before_train(runner)
     for _ in range(iterations):
         wrapper.should_update = lambda: (runner.iter + 1) % counts == 0
-        hook.after_train_iter(runner, 0)
+        for hook in hooks:
+            hook.after_train_iter(runner, 0)
         runner.iter += 1
     return model
 
@@ -151,17 +184,33 @@ def test_a_resumed_run_does_not_start_again():
     assert resumed.momentum == straight.momenta[5], 'what is logged before its first update'
 
 
-def test_models_without_a_target_are_refused():
-    runner = SimpleNamespace(model=torch.nn.Linear(1, 1), iter=0)
-    with pytest.raises(TypeError, match='MomentumUpdateHook cannot be used with Linear'):
-        HOOKS.build(dict(type='MomentumUpdateHook')).before_train(runner)
+def test_other_models_are_left_alone():
+    model, hook = torch.nn.Linear(1, 1), HOOKS.build(dict(type='MethodHook'))
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    wrapper = SimpleNamespace(should_update=lambda: True)
+    runner = stand_in(model, [hook], optim_wrapper=wrapper, iter=0, max_iters=1)
+    checkpoint = dict(meta=dict(iter=1))
+    hook.before_train(runner)
+    hook.after_train_iter(runner, 0)
+    hook.before_save_checkpoint(runner, checkpoint)
+    hook.after_train(runner)
+    assert checkpoint == dict(meta=dict(iter=1))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize('old', ['MomentumUpdateHook', 'MemoryBankHook'])
+def test_hooks_of_older_configs_are_other_names_of_it(old):
+    """Alone it acts; beside the hook of today's base config nothing happens twice."""
+    expected = drive(8, 1).momenta
+    assert drive(8, 1, names=(old,)).momenta == expected
+    assert drive(8, 1, names=('MethodHook', old)).momenta == expected
 
 
 # -- whole runs with the real tool --------------------------------------------------------------
 # The part of a tiny run's config that two views and a given pre-training config change.
 EXTRA = """
 custom_imports = dict(imports=['mmssl_video', 'helpers.kill_hook'], allow_failed_imports=False)
-custom_hooks = [*_base_.custom_hooks, dict(type='MomentumUpdateHook'), dict(type='KillHook')]
+custom_hooks = [*_base_.custom_hooks, dict(type='KillHook')]
 for _loader in (train_dataloader, val_dataloader):
     _loader['dataset']['pipeline'] = [
         dict(type='VideoInit'),
@@ -223,7 +272,7 @@ def runs(tmp_path_factory):
         stages.append(
             dict(
                 args=[
-                    str(config_dir() / f'{name}.py'),
+                    name,
                     '--work-dir',
                     name,
                     '--cfg-options',
@@ -303,24 +352,24 @@ def test_learning_rate_warms_up_and_falls(runs):
 @pytest.mark.parametrize(
     'change, words',
     [
-        ({'train_dataloader.dataset.pipeline.1.num_windows': 1}, 'gives 1 clip of a video'),
-        ({'val_dataloader.dataset.pipeline.1.num_windows': 3}, 'gives 3 clips of a video'),
+        ({'train_dataloader.dataset.pipeline.sample.num_windows': 1}, 'gives 1 clip of a video'),
+        ({'val_dataloader.dataset.pipeline.sample.num_windows': 3}, 'gives 3 clips of a video'),
         (
             {
-                'train_dataloader.dataset.pipeline.1.mode': 'sliding',
-                'train_dataloader.dataset.pipeline.1.num_windows': 1,
+                'train_dataloader.dataset.pipeline.sample.mode': 'sliding',
+                'train_dataloader.dataset.pipeline.sample.num_windows': 1,
             },
             'a varying number',
         ),
         (
-            {'train_dataloader.dataset.pipeline.1.mode': 'sliding'},
+            {'train_dataloader.dataset.pipeline.sample.mode': 'sliding'},
             "mode='sliding' decides the number of windows itself",
         ),
         ({'train_dataloader.batch_size': 1}, 'batch_size must be at least 2'),
     ],
 )
 def test_one_view_or_one_video_are_refused_before_training(change, words):
-    cfg = Config.fromfile(config_dir() / 'fgkvmem_demo.py')
+    cfg = load('fgkvmem_demo')
     check_config(cfg)
     cfg.merge_from_dict(change)
     with pytest.raises(ValueError, match=words):
@@ -328,20 +377,20 @@ def test_one_view_or_one_video_are_refused_before_training(change, words):
 
 
 def test_a_target_that_nothing_moves_is_refused():
-    cfg = Config.fromfile(config_dir() / 'byol_demo.py')
-    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'MomentumUpdateHook']
-    with pytest.raises(ValueError, match=r"add dict\(type='MomentumUpdateHook'\) to custom_hooks"):
+    cfg = load('byol_demo')
+    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'MethodHook']
+    with pytest.raises(ValueError, match=r"add dict\(type='MethodHook'\) to custom_hooks"):
         check_config(cfg)
 
 
 def test_repeated_clips_are_views():
-    cfg = Config.fromfile(config_dir() / 'sstl_demo.py')
+    cfg = load('sstl_demo')
     check_config(cfg)
     pipeline = cfg.train_dataloader.dataset.pipeline
-    repeat = pipeline.pop(2)
+    repeat = pipeline.pop('repeat')
     with pytest.raises(ValueError, match='1 clip of a video, and SSTL compares 2: set Repeat'):
         check_config(cfg)
-    cfg = Config.fromfile(config_dir() / 'byol_demo.py')
-    cfg.train_dataloader.dataset.pipeline[1].num_windows = 1
-    cfg.train_dataloader.dataset.pipeline.insert(2, repeat)
+    cfg = load('byol_demo')
+    cfg.train_dataloader.dataset.pipeline.sample.num_windows = 1
+    cfg.train_dataloader.dataset.pipeline.rate = repeat  # a free place after the sampler
     check_config(cfg)

@@ -135,10 +135,10 @@ class Case:
         model.backbone.register_forward_hook(lambda m, args, out: maps.append(out))
         model.neck.register_forward_hook(lambda m, args, out: states.append(out[1]))
         model.predictor.register_forward_pre_hook(lambda m, args: contexts.append(args[0]))
-        model.contrastive_loss.register_forward_pre_hook(lambda m, args: pairs.append(args))
+        model.losses['prediction'].register_forward_pre_hook(lambda m, args: pairs.append(args))
         losses = model.loss(self.input())
-        losses['loss_ssl'].backward()
-        figures = {'loss': losses['loss_ssl']}
+        losses['loss_prediction'].backward()
+        figures = {'loss': losses['loss_prediction']}
         scores = [
             torch.einsum('bpchw,qrcyx->bphwqryx', *pair).flatten(4).flatten(0, 3) for pair in pairs
         ]

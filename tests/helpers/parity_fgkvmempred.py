@@ -21,9 +21,9 @@ from mmssl_video.checkpoints import (
     load_checkpoint_file,
     load_full,
 )
-from mmssl_video.engine.hooks.momentum_update import momentum_at
 from mmssl_video.engine.optimizers import LARS
 from mmssl_video.engine.schedulers.warmup_cosine import warmup_cosine
+from mmssl_video.models.target_encoder import momentum_at
 
 PREDICTOR = f'backbone.{official.PREDICTOR}'
 # Figures of the released code's own evaluation while training, which no model here has.
@@ -140,16 +140,14 @@ class FgkvCase(Case):
             source = (scale * given['source']).requires_grad_()
             target = scale * given['target']
             predicted = model.predictor(source)
-            similarity = -model.loss_scale * F.cosine_similarity(predicted, target, dim=1).mean()
-            concept_loss, stats = model.concepts(
+            scale_of = {slot: loss.weight for slot, loss in model.losses.items()}
+            similarity = scale_of['prediction'] * model.losses['prediction'](predicted, target)[0]
+            terms, stats = model.compare_concepts(
                 source, target, *(given[name].mean((2, 3, 4)) for name in ('feat', 'feat_target'))
             )
             if not model.training:  # the released centre moves in evaluation mode as well
-                model.concepts._note_codes(
-                    model.concepts.codes(target, model.concepts.target_concepts)
-                )
-                model.concepts.update_centre()
-            total = similarity + concept_loss
+                model.concepts.note(model.concepts.codes(target, model.concepts.target_concepts))
+            total = similarity + sum(scale_of[slot] * term for slot, term in terms.items())
             found = dict(
                 output_predict=predicted,
                 center_after=model.concepts.centre[None].clone(),
@@ -208,7 +206,12 @@ class FgkvCase(Case):
         model.predictor.register_forward_hook(lambda m, args, out: predictions.append(out))
         model.target_projector.register_forward_hook(lambda m, args, out: goals.append(out))
         if model.concepts is not None:
-            model.concepts.register_forward_hook(lambda m, args, out: concepts.append(out[1]))
+            model.losses['reconstruction'].register_forward_hook(
+                lambda m, args, out: concepts.append(dict(out[1]))
+            )
+            model.losses['alignment'].register_forward_hook(
+                lambda m, args, out: concepts[-1].update(out[1])
+            )
         figures, momentum = {}, model.base_momentum
         model.update_target(0.0)  # at the very start the target is the online encoder
         for step, epoch in enumerate(self.meta['inputs']['epoch_exact'], 1):
@@ -228,10 +231,9 @@ class FgkvCase(Case):
                 captured.clear()
             clips = [draw_input(base + per_step * step + clip, shape) for clip in (0, 1)]
             optimizer.zero_grad()
-            loss, _ = model.compare(torch.stack(clips, 1))
-            loss.backward()
+            model.parse_losses(model.loss(torch.stack(clips, 1)))[0].backward()
             queries = [
-                -model.loss_scale
+                -model.losses['prediction'].weight
                 * F.cosine_similarity(predictions[clip], goals[1 - clip], dim=1).mean()
                 for clip in (0, 1)
             ]

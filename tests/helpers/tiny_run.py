@@ -65,7 +65,7 @@ model = dict(
                   track_running_stats=True),
     neck=dict(type='ConvGRU', in_channels=16, hidden_channels=16, dropout=0.1),
     predictor=dict(type='MLPPredictor', in_channels=16, out_channels=16),
-    loss=dict(type='DenseInfoNCELoss'),
+    losses=dict(prediction=dict(type='DenseInfoNCELoss')),
     num_blocks=4,
     pred_steps=2,
     data_preprocessor=dict(type='ActionDataPreprocessor', mean=[123.675, 116.28, 103.53],

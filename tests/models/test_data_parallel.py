@@ -24,7 +24,7 @@ WORKER = textwrap.dedent("""
         backbone=dict(type='ResNet2d3d', depth=18, base_channels=4, norm_eval=True),
         neck=dict(type='ConvGRU', in_channels=16, bidirectional=True, dropout=0.),
         predictor=dict(type=predictor, in_channels=16, out_channels=16),
-        loss=dict(type='DenseInfoNCELoss', gather=True),
+        losses=dict(prediction=dict(type='DenseInfoNCELoss', gather=True)),
         num_blocks=4, pred_steps=2)).double()
     optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9))
     if world > 1:

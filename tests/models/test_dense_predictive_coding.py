@@ -55,7 +55,7 @@ def test_every_variant_trains_every_parameter(kwargs):
     losses = model.loss(CLIPS)
     total, logged = model.parse_losses(losses)
     total.backward()
-    assert total.item() == pytest.approx(losses['loss_ssl'].item())
+    assert total.item() == pytest.approx(losses['loss_prediction'].item())
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.abs().sum() > 0 or 'bias' in name, name
@@ -69,8 +69,8 @@ def test_every_variant_trains_every_parameter(kwargs):
 def test_losses_of_the_two_directions():
     mean, total = build(), build(direction_reduction='sum')
     a, b = mean.eval().loss(CLIPS), total.eval().loss(CLIPS)
-    torch.testing.assert_close(a['loss_ssl'], (a['forward/nce'] + a['backward/nce']) / 2)
-    torch.testing.assert_close(b['loss_ssl'], a['forward/nce'] + a['backward/nce'])
+    torch.testing.assert_close(a['loss_prediction'], (a['forward/nce'] + a['backward/nce']) / 2)
+    torch.testing.assert_close(b['loss_prediction'], a['forward/nce'] + a['backward/nce'])
 
 
 def test_backward_direction_predicts_the_first_blocks():
@@ -129,13 +129,13 @@ def test_it_learns_a_handful_of_clips():
     """Sixty steps on three clips of noise: half the loss, more than knowing only the clip (1/8)."""
     model = build()
     optimizer = torch.optim.Adam(model.parameters(), 1e-2)
-    first = model.loss(CLIPS)['loss_ssl'].item()
+    first = model.loss(CLIPS)['loss_prediction'].item()
     for _ in range(60):
         losses = model.loss(CLIPS)
         optimizer.zero_grad()
-        losses['loss_ssl'].backward()
+        losses['loss_prediction'].backward()
         optimizer.step()
-    assert losses['loss_ssl'].item() < 0.5 * first
+    assert losses['loss_prediction'].item() < 0.5 * first
     assert losses['top1'] > 0.2
 
 
@@ -144,7 +144,7 @@ def test_predict_attaches_held_out_figures():
     samples = model(CLIPS, [BaseDataElement() for _ in range(3)], mode='predict')
     losses = model.loss(CLIPS)
     assert len(samples) == 3
-    assert samples[0].ssl_stats['loss'] == pytest.approx(losses['loss_ssl'].item(), rel=1e-5)
+    assert samples[0].ssl_stats['loss'] == pytest.approx(losses['loss_prediction'].item(), rel=1e-5)
     assert samples[2].ssl_stats['top1'] == pytest.approx(losses['top1'].item())
 
 

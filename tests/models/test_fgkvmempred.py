@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmaction.registry import MODELS
 
 from mmssl_video.models.heads import ConceptDictionaries, KeyValueMemory
+from mmssl_video.models.losses import ConceptAlignmentLoss, ConceptReconstructionLoss
 
 WIDTH, CODE = 32, 6
 
@@ -26,6 +27,16 @@ def byol(**changes):
     )
     config.update(changes)
     return MODELS.build(config)
+
+
+def concept_loss(head, recon, align, online, target, features, goals):
+    """Eq. 9 of a batch, as BYOL puts the parts together, and the figures."""
+    codes = head(online, target)
+    rebuilt, found = recon(head.rebuild(codes), torch.stack([features, goals]))
+    aligned, figures = align(*codes, centre=head.centre)
+    if head.training:
+        head.note(codes[1])
+    return recon.weight * rebuilt + align.weight * aligned, {**found, **figures}
 
 
 def pairs(count=3):
@@ -96,32 +107,40 @@ def test_wrong_memories(settings, words):
     'options',
     [
         dict(),
-        dict(recon_loss='cosine'),
-        dict(recon_loss='cosine', recon_average='elements'),
-        dict(recon_average='elements'),
-        dict(centring='add'),
+        dict(recon=dict(distance='cosine')),
+        dict(recon=dict(distance='cosine', average='elements')),
+        dict(recon=dict(average='elements')),
+        dict(align=dict(centring='add')),
         dict(cosine_codes=True),
-        dict(online_temperature=0.1, target_temperature=0.2, recon_weight=(0.3, 0.4)),
+        dict(
+            align=dict(online_temperature=0.1, target_temperature=0.2),
+            recon=dict(weight=0.5, shares=(0.6, 0.8)),
+        ),
     ],
     ids=str,
 )
 def test_concept_loss_is_equations_5_to_9(options):
     torch.manual_seed(0)
+    cosine = options.get('cosine_codes', False)
     head = ConceptDictionaries(
-        5, 7, num_concepts=9, hidden_channels=4, align_weight=0.2, **options
+        5, 7, num_concepts=9, hidden_channels=4, cosine_codes=cosine
     ).double()
+    recon_options, align_options = options.get('recon', {}), options.get('align', {})
+    parts = (
+        ConceptReconstructionLoss(**recon_options),
+        ConceptAlignmentLoss(weight=0.2, **align_options),
+    )
     head.centre.copy_(torch.randn(9))
     for concepts in (head.online_concepts, head.target_concepts):
         concepts.data.normal_()
     online, target = (torch.randn(4, 5, dtype=torch.float64) for _ in range(2))
     features, goals = (torch.randn(4, 7, dtype=torch.float64) for _ in range(2))
     centre = head.centre.clone()
-    loss, stats = head(online, target, features, goals)
+    loss, stats = concept_loss(head, *parts, online, target, features, goals)
 
-    cosine = options.get('cosine_codes', False)
-    tau_s = options.get('online_temperature', 0.05)
-    tau_t = options.get('target_temperature', tau_s)
-    sign = 1 if options.get('centring') == 'add' else -1
+    tau_s = align_options.get('online_temperature', 0.05)
+    tau_t = align_options.get('target_temperature', tau_s)
+    sign = 1 if align_options.get('centring') == 'add' else -1
     codes, recon, align = {}, {}, 0.0
     for name, z, w, dictionary, y in (
         ('s', online, head.online_concepts, head.online_dictionary, features),
@@ -139,13 +158,13 @@ def test_concept_loss_is_equations_5_to_9(options):
             ]
         )
         rebuilt = dictionary(codes[name])
-        if options.get('recon_loss') == 'cosine':
+        if recon_options.get('distance') == 'cosine':
             recon[name] = sum(
                 1 - F.cosine_similarity(a, b, dim=0) for a, b in zip(rebuilt, y)
             ) / len(y)
         else:
             recon[name] = sum((a - b).pow(2).sum() for a, b in zip(rebuilt, y)) / len(y)
-        if options.get('recon_average') == 'elements':
+        if recon_options.get('average') == 'elements':
             recon[name] = recon[name] / y.shape[1]
     for q_s, q_t in zip(codes['s'], codes['t']):
         shifted = torch.exp((q_t + sign * centre) / tau_t)
@@ -154,7 +173,7 @@ def test_concept_loss_is_equations_5_to_9(options):
     torch.testing.assert_close(stats['concepts/recon_online'], recon['s'].detach())
     torch.testing.assert_close(stats['concepts/recon_target'], recon['t'].detach())
     torch.testing.assert_close(stats['concepts/align'], align.detach())
-    weights = options.get('recon_weight', (0.01, 0.01))
+    weights = (0.3, 0.4) if 'shares' in recon_options else (0.01, 0.01)
     expected = weights[0] * recon['s'] + weights[1] * recon['t'] + 0.2 * align
     torch.testing.assert_close(loss, expected)
     assert torch.equal(head.centre, centre), 'it moves after the optimizer step'
@@ -169,7 +188,7 @@ def test_centre_follows_the_codes_of_all_clips_of_a_step(when):
     batches = [torch.randn(count, 5) for count in (4, 2)]
     codes = [head.codes(batch, head.target_concepts).detach() for batch in batches]
     for batch in batches:
-        head(batch, batch, torch.randn(len(batch), 7), torch.randn(len(batch), 7))
+        head.note(head(batch, batch)[1])
     head.update_centre()
     if when == 'step':
         expected = 0.2 * torch.cat(codes).mean(0)
@@ -184,31 +203,29 @@ def test_centre_follows_the_codes_of_all_clips_of_a_step(when):
 def test_what_the_gradients_of_the_concept_loss_reach():
     """Features and the target's distribution are goals; both code generators learn."""
     head = ConceptDictionaries(5, 7, num_concepts=9)
+    parts = ConceptReconstructionLoss(), ConceptAlignmentLoss()
     values = [torch.randn(4, width, requires_grad=True) for width in (5, 5, 7, 7)]
-    head(*values)[0].backward()
+    concept_loss(head, *parts, *values)[0].backward()
     assert values[0].grad is not None
     assert [value.grad for value in values[1:]] == [None] * 3
     assert head.target_concepts.grad.abs().sum() > 0  # by its reconstruction
     head.zero_grad()
-    _, stats = head(*values)
-    only_align = ConceptDictionaries(5, 7, num_concepts=9, recon_weight=0.0, align_weight=1.0)
-    only_align(*values)[0].backward()
-    assert only_align.target_concepts.grad.abs().sum() == 0
+    ConceptAlignmentLoss()(*head(*values[:2]))[0].backward()
+    assert head.target_concepts.grad.abs().sum() == 0 < head.online_concepts.grad.abs().sum()
 
 
 def test_gradients_by_finite_differences():
     torch.manual_seed(0)
     memory = KeyValueMemory(4, 4, num_slots=6, scale=3.0).double()
-    head = ConceptDictionaries(
-        4, 5, num_concepts=6, online_temperature=0.5, recon_weight=1.0, align_weight=1.0
-    ).double()
+    head = ConceptDictionaries(4, 5, num_concepts=6).double().eval()
+    parts = ConceptReconstructionLoss(1.0), ConceptAlignmentLoss(1.0, online_temperature=0.5)
     target, features, goals = (torch.randn(5, width, dtype=torch.float64) for width in (4, 5, 5))
     for concepts in (head.online_concepts, head.target_concepts):
         concepts.data.normal_()
 
     def loss(z):
         cosine = F.cosine_similarity(memory(z), target, dim=1).mean()
-        return head.eval()(z, target, features, goals)[0] - cosine
+        return concept_loss(head, *parts, z, target, features, goals)[0] - cosine
 
     memory.eval()
     assert torch.autograd.gradcheck(
@@ -217,38 +234,45 @@ def test_gradients_by_finite_differences():
 
 
 def test_centre_stays_in_evaluation_mode():
-    head = ConceptDictionaries(5, 7, num_concepts=9).eval()
-    head(torch.randn(4, 5), torch.randn(4, 5), torch.randn(4, 7), torch.randn(4, 7))
-    assert head.centre.abs().sum() == 0
+    model = byol().eval()
+    model.compute(pairs())
+    model.after_step(0.5)
+    assert model.concepts.centre.abs().sum() == 0
+    model.train().compute(pairs())
+    model.after_step(0.5)
+    assert model.concepts.centre.abs().sum() > 0
 
 
 @pytest.mark.parametrize(
-    'settings, words',
+    'part, settings, words',
     [
-        (dict(recon_loss='l1'), 'recon_loss'),
-        (dict(recon_average='all'), 'recon_average'),
-        (dict(centring='no'), 'centring'),
-        (dict(centre_update='epoch'), 'centre_update'),
-        (dict(online_temperature=0), 'temperatures'),
-        (dict(recon_weight=(1, 2, 3)), 'recon_weight'),
-        (dict(num_concepts=1), 'num_concepts'),
+        (ConceptReconstructionLoss, dict(distance='l1'), 'distance'),
+        (ConceptReconstructionLoss, dict(average='all'), 'average'),
+        (ConceptReconstructionLoss, dict(shares=(1, 2, 3)), 'shares'),
+        (ConceptAlignmentLoss, dict(centring='no'), 'centring'),
+        (ConceptAlignmentLoss, dict(online_temperature=0), 'temperatures'),
+        (ConceptDictionaries, dict(centre_update='epoch'), 'centre_update'),
+        (ConceptDictionaries, dict(num_concepts=1), 'num_concepts'),
     ],
 )
-def test_wrong_concepts(settings, words):
+def test_wrong_concepts(part, settings, words):
     with pytest.raises(ValueError, match=words):
-        ConceptDictionaries(**settings)
+        part(**settings)
 
 
 # -- the recognizer -----------------------------------------------------------------------------
 @pytest.mark.parametrize('scale, reduction', [(1.0, 'sum'), (2.0, 'mean')])
 def test_loss_is_equation_4_for_both_queries(scale, reduction):
     torch.manual_seed(0)
-    model = byol(concepts=None, loss_scale=scale, view_reduction=reduction)
+    losses = dict(prediction=dict(weight=scale))
+    model = byol(concepts=None, losses=losses, view_reduction=reduction)
     for parameter in model.target_backbone.parameters():
         parameter.data.mul_(1.1)
     model.eval()
     clips = pairs()
-    loss, stats = model.compare(clips)
+    losses, stats = model.compute(clips)
+    loss = model.loss(clips)['loss_prediction']
+    torch.testing.assert_close(loss, scale * losses['prediction'])
     parts = []
     for query, key in ((0, 1), (1, 0)):
         y = model.backbone(clips[:, query]).mean((2, 3, 4))
@@ -262,7 +286,7 @@ def test_loss_is_equation_4_for_both_queries(scale, reduction):
 def test_target_encoder_gets_no_gradient_and_its_own_batch_statistics():
     model = byol().train()
     before = model.target_backbone.bn1.running_mean.clone()
-    model.compare(pairs())[0].backward()
+    model.parse_losses(model.loss(pairs()))[0].backward()
     assert all(
         parameter.grad is None
         for part in (model.target_backbone, model.target_projector)
@@ -300,7 +324,9 @@ def test_what_is_watched():
     model = byol().train()
     losses = model.loss(pairs())
     assert set(losses) == {
-        'loss_ssl',
+        'loss_prediction',
+        'loss_reconstruction',
+        'loss_alignment',
         'cosine/predicted',
         'cosine/online',
         'feature_std',
@@ -313,15 +339,20 @@ def test_what_is_watched():
         'memory/usage_entropy',
         'memory/dead_slots',
     }
-    assert [name for name in losses if 'loss' in name] == ['loss_ssl']  # the rest is not summed
+    # the rest is not summed
+    assert [name for name in losses if 'loss' in name] == [
+        'loss_prediction',
+        'loss_reconstruction',
+        'loss_alignment',
+    ]
     assert all(value.ndim == 0 and torch.isfinite(value) for value in losses.values())
 
 
 def test_a_single_video_is_validated_without_a_spread():
     """The last batch of a validation may be one video, which has no standard deviation."""
     model = byol().eval()
-    _, stats = model.compare(pairs()[:1])
-    assert 'feature_std' not in stats and 'feature_std' in model.compare(pairs())[1]
+    _, stats = model.compute(pairs()[:1])
+    assert 'feature_std' not in stats and 'feature_std' in model.compute(pairs())[1]
     assert all(torch.isfinite(value) for value in stats.values())
 
 
@@ -372,7 +403,7 @@ def test_wrong_models(changes, words):
 def test_one_clip_or_three_are_refused():
     for count in (1, 3):
         with pytest.raises(ValueError, match='2 clips'):
-            byol().compare(torch.randn(2, count, 3, 8, 32, 32))
+            byol().compute(torch.randn(2, count, 3, 8, 32, 32))
 
 
 def test_classifier_pools_positions_at_test_time():

@@ -14,7 +14,8 @@ from mmengine.config import Config
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmssl_video.apis import Encoder, build_encoder
-from mmssl_video.models.losses import clip_to_clip_loss, clip_to_video_loss, playback_rate_loss
+from mmssl_video.models.losses import ClipToVideoLoss, PlaybackRateLoss
+from mmssl_video.models.losses.clip_contrast import contrast_views
 
 CONFIG = dict(
     type='SSTL',
@@ -22,13 +23,15 @@ CONFIG = dict(
     projector=dict(type='ProjectionMLP', in_channels=32, hidden_channels=16, out_channels=8),
     bank=dict(type='TemporalMemoryBank', dim=8, num_cells=2),
     rate_head=dict(type='PlaybackRateHead', in_features=32, hidden_channels=8),
-    num_negatives=6,
+    losses=dict(clip=dict(num_negatives=6)),
 )
 
 
-def build(seed=0, **changes):
+def build(seed=0, clip=(), losses=(), **changes):
+    """A model with changed settings; ``clip`` of that loss, ``losses`` by slot."""
     torch.manual_seed(seed)
-    model = MODELS.build({**CONFIG, **changes})
+    slots = {'clip': {**CONFIG['losses']['clip'], **dict(clip)}, **dict(losses)}
+    model = MODELS.build({**CONFIG, 'losses': slots, **changes})
     if model.bank is not None:
         model.bank.set_videos(20, seed=3)
     return model.train()
@@ -85,10 +88,10 @@ def test_the_sum_of_equation_6():
     videos = [sample.sample_idx for sample in samples]
     cells, _ = model.bank.draw(6, [np.array(videos)])
     assert len(cells) == 6
-    clip, _ = clip_to_clip_loss(h[:4], h[4:], 0.1, bank=cells)
-    video, _ = clip_to_video_loss(h, model.bank.table[videos * 2].mean(1))
+    clip, _ = contrast_views(h[:4], h[4:], 0.1, bank=cells)
+    video, _ = ClipToVideoLoss()(h, model.bank.table[videos * 2].mean(1))
     rates = torch.tensor(np.stack([s.playback_rate for s in samples], 1).reshape(-1))
-    rate, _ = playback_rate_loss(model.rate_head(maps), rates)
+    rate, _ = PlaybackRateLoss()(model.rate_head(maps), rates)
     torch.testing.assert_close(losses['loss_clip'], clip)
     torch.testing.assert_close(losses['loss_video'], 0.2 * video)
     torch.testing.assert_close(losses['loss_rate'], 0.1 * rate)
@@ -118,13 +121,13 @@ def test_gradients_do_not_flow_into_the_bank_but_into_all_weights():
 @pytest.mark.parametrize(
     'off, absent',
     [
-        (dict(clip_weight=0), 'loss_clip'),
-        (dict(video_weight=0), 'loss_video'),
-        (dict(rate_weight=0), 'loss_rate'),
+        (dict(clip=None), 'loss_clip'),
+        (dict(video=dict(weight=0)), 'loss_video'),
+        (dict(rate=dict(weight=0)), 'loss_rate'),
     ],
 )
 def test_each_term_may_be_switched_off(off, absent):
-    model = build(**off)
+    model = build(losses=off)
     losses = step(model, *batch())
     terms = {'loss_clip', 'loss_video', 'loss_rate'}
     assert terms & set(losses) == terms - {absent}
@@ -132,10 +135,10 @@ def test_each_term_may_be_switched_off(off, absent):
 
 
 def test_nothing_unused_is_built():
-    model = build(rate_weight=0, video_weight=0, num_negatives=0)
+    model = build(clip=dict(num_negatives=0), losses=dict(rate=None, video=None))
     assert model.bank is None and model.rate_head is None
     step(model, *batch())
-    only_rate = build(clip_weight=0, video_weight=0)
+    only_rate = build(losses=dict(clip=None, video=None))
     assert only_rate.bank is None
     step(only_rate, *batch())
     assert all(p.grad is not None for p in only_rate.parameters() if p.requires_grad)
@@ -222,8 +225,8 @@ def test_the_bank_learns_after_the_step_from_both_views():
 
 def test_accumulated_batches_equal_one_large_batch():
     """Two batches of 4 and one of 8 in groups of 4: losses, gradients and bank, BN frozen."""
-    large = freeze_norms(build(gather=False, group_size=4).double())
-    small = freeze_norms(build(gather=False).double())
+    large = freeze_norms(build(clip=dict(gather=False, group_size=4)).double())
+    small = freeze_norms(build(clip=dict(gather=False)).double())
     for seed in range(4):
         inputs, samples = batch(8, seed, np.random.default_rng(seed).integers(0, 20, 8))
         inputs = inputs.double()
@@ -282,16 +285,16 @@ def test_a_wrong_index_and_wrong_inputs():
     with pytest.raises(ValueError, match='set model.rate_head.in_features=128'):
         build().loss(inputs.repeat(1, 1, 1, 1, 2, 2), batch()[1])
     with pytest.raises(ValueError, match='no whole number of groups'):
-        build(gather=False, group_size=3).loss(*batch())
+        build(clip=dict(gather=False, group_size=3)).loss(*batch())
 
 
 @pytest.mark.parametrize(
     'changes, text',
     [
-        (dict(clip_weight=0, video_weight=0, rate_weight=0), 'weights of the losses'),
-        (dict(video_weight=-1), 'weights of the losses'),
-        (dict(temperature=0), 'temperature'),
-        (dict(group_size=2), 'gather=False'),
+        (dict(losses=dict(clip=None, video=None, rate=dict(weight=0))), 'weights of the losses'),
+        (dict(losses=dict(video=dict(weight=-1))), 'weight of ClipToVideoLoss'),
+        (dict(clip=dict(temperature=0)), 'temperature'),
+        (dict(clip=dict(group_size=2)), 'gather=False'),
         (dict(bank=None), 'model.bank is missing'),
         (dict(rate_head=None), 'rate_head is missing'),
         (dict(bank=dict(type='TemporalMemoryBank', dim=4)), 'set bank.dim=8'),
@@ -319,7 +322,7 @@ WORKER = textwrap.dedent("""
     changes = dict(gather=kind == 'gathered')
     if kind == 'groups' and world == 1:
         changes.update(group_size=2)
-    model = freeze_norms(build(**changes).double())
+    model = freeze_norms(build(clip=changes).double())
     raw = model
     optimizer = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1e-2, momentum=0.9))
     if world > 1:

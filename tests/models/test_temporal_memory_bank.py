@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmssl_video.models.heads import TemporalMemoryBank
+from mmssl_video.models.memory_bank import TemporalMemoryBank
 
 
 class PlainBank:
@@ -289,7 +289,7 @@ def test_videos_that_are_not_there():
             bank.update(torch.tensor([wrong]), torch.tensor([0.5]), torch.ones(1, 6))
         with pytest.raises(ValueError, match='sample_idx must be the index'):
             bank.video_features(torch.tensor([wrong]))
-    with pytest.raises(ValueError, match='MemoryBankHook'):
+    with pytest.raises(ValueError, match='MethodHook'):
         TemporalMemoryBank().video_features(torch.tensor([0]))
 
 
@@ -315,7 +315,7 @@ LARGE = textwrap.dedent("""
     import sys
     import torch
     import mmssl_video
-    from mmssl_video.models.heads import TemporalMemoryBank
+    from mmssl_video.models.memory_bank import TemporalMemoryBank
     torch.set_num_threads(1)
     def peak():  # getrusage would count what the parent had before the exec
         return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) * 1024

@@ -11,7 +11,7 @@ from mmaction.registry import PARAM_SCHEDULERS, TRANSFORMS
 from helpers import official_fgkvmempred as official
 from helpers.parity_cases import CASES
 from helpers.parity_fgkvmempred import FgkvCase
-from mmssl_video.engine.hooks.momentum_update import momentum_at
+from mmssl_video.models.target_encoder import momentum_at
 
 NAMES = sorted(path.stem for path in CASES.glob('fgkv_*.npz'))
 TABLES = json.loads((CASES / 'fgkv_schedules_and_clips.json').read_text())

@@ -85,13 +85,13 @@ def test_a_free_port_is_taken_unless_one_is_named():
 @pytest.mark.parametrize(
     ('arguments', 'env', 'words'),
     [
-        (['configs/dpc_demo.py'], {}, 'usage: '),
+        (['configs/demo/dpc_demo.py'], {}, 'usage: '),
         (
-            ['configs/dpc_demo.py', 'two'],
+            ['configs/demo/dpc_demo.py', 'two'],
             {},
             "error: GPUS must be the number of processes on this machine, not 'two'",
         ),
-        (['configs/dpc_demo.py', '2'], {'NNODES': '2'}, 'error: NNODES=2 needs MASTER_ADDR'),
+        (['configs/demo/dpc_demo.py', '2'], {'NNODES': '2'}, 'error: NNODES=2 needs MASTER_ADDR'),
     ],
 )
 def test_wrong_use_is_one_sentence(tmp_path, arguments, env, words):

@@ -28,9 +28,9 @@ SETTINGS = (
     'train_dataloader.persistent_workers=False',
     'val_dataloader.num_workers=0',
     'val_dataloader.persistent_workers=False',
-    'train_dataloader.dataset.pipeline.4.scale=(32,32)',
-    'val_dataloader.dataset.pipeline.3.scale=(-1,32)',
-    'val_dataloader.dataset.pipeline.4.crop_size=32',
+    'train_dataloader.dataset.pipeline.resize.scale=(32,32)',
+    'val_dataloader.dataset.pipeline.resize.scale=(-1,32)',
+    'val_dataloader.dataset.pipeline.crop.crop_size=32',
 )
 
 
@@ -70,7 +70,7 @@ def test_from_demo_videos_to_a_trained_model(tmp_path, extract):
     assert code == 0, text
     assert len(list((tmp_path / 'jpegs').rglob('*.jpg'))) == 12 * 23 * 2
 
-    config = REPO / 'configs' / 'memdpc_flow_demo.py'
+    config = REPO / 'configs' / 'demo' / 'memdpc_flow_demo.py'
     stages, losses = [], []
     for kind, options in (
         ('mp4', []),

@@ -14,14 +14,15 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from helpers.configs import load
 from helpers.probe_set import make_probe_set, save_checkpoint
 from helpers.tiny_run import REPO, last_line, run, scalars, weights
 from helpers.tool_stages import run_stages
+from mmssl_video.apis.views import pipeline_of
 from mmssl_video.checkpoints import config_from_checkpoint, load_checkpoint_file
 from mmssl_video.commands import errors
 from mmssl_video.commands.test import main
 from mmssl_video.results.result_files import ClassScores, load_result_file
-from mmssl_video.settings.names import config_dir
 
 SMALL = [f'{name}_dataloader.num_workers=0' for name in ('train', 'val', 'test')] + [
     'train_dataloader.persistent_workers=False',
@@ -48,22 +49,24 @@ CLIP_MODEL = dict(
         format_shape='NCTHW',
     ),
 )
-# Name of the work dir: (arguments of train.py, checkpoint).
+# The data set of all runs.
+DEMO = ('--data', 'demo')
+# Name of the work dir: (protocol, checkpoint, options).
 RUNS = {
-    'finetune': ('finetune_memdpc_demo', 'encoder.pth'),
-    'dpc': ('finetune_dpc_demo', 'encoder.pth', 'num_blocks=3'),
-    'scratch': ('scratch_fgkvmem_demo', None, 'model.backbone.base_channels=4'),
-    'linear': ('linear_online_memdpc_demo', 'encoder.pth'),
-    'mlp': ('nonlinear_online_memdpc_demo', 'encoder.pth', 'model.cls_head.hidden_channels=6'),
-    'slow only': ('linear_online_fgkvmem_demo', 'slow_only.pth', 'model.norm_eval=False'),
+    'finetune': ('finetune_memdpc', 'encoder.pth'),
+    'dpc': ('finetune_dpc', 'encoder.pth', 'num_blocks=3'),
+    'scratch': ('scratch_fgkvmem', None, 'model.backbone.base_channels=4'),
+    'linear': ('linear_online_memdpc', 'encoder.pth'),
+    'mlp': ('nonlinear_online_memdpc', 'encoder.pth', 'model.cls_head.hidden_channels=6'),
+    'slow only': ('linear_online_fgkvmem', 'slow_only.pth', 'model.norm_eval=False'),
     'sstl': (
-        'finetune_sstl_demo',
+        'finetune_sstl',
         'slow_only.pth',
         'model.cls_head.dropout=0.25',
         'param_scheduler.0.milestones=[1]',
     ),
     'random': (
-        'linear_online_memdpc_demo',
+        'linear_online_memdpc',
         'random',
         'model.backbone.base_channels=4',
         'model.neck.in_channels=16',
@@ -83,31 +86,32 @@ PROTOCOLS = dict(
 # Errors: (arguments of train.py, what the sentence says).
 ERRORS = {
     'no checkpoint': (
-        ['finetune_memdpc_demo'],
-        r'finetune_memdpc_demo\.py starts from a pre-'
+        ['finetune_memdpc', *DEMO],
+        r'finetune_memdpc\.py starts from a pre-'
         r'trained encoder: name its checkpoint with --pretrained CKPT',
     ),
     'no checkpoint, nothing to resume': (
-        ['linear_online_memdpc_demo', '--resume'],
+        ['linear_online_memdpc', *DEMO, '--resume'],
         'starts from a pre-trained encoder',
     ),
     'load_from=None': (
-        ['finetune_memdpc_demo', '--cfg-options', 'load_from=None'],
+        ['finetune_memdpc', *DEMO, '--cfg-options', 'load_from=None'],
         'starts from a pre-trained encoder',
     ),
-    'missing': (['finetune_memdpc_demo', '--pretrained', 'no.pth'], 'checkpoint no.pth does not'),
+    'missing': (['finetune_memdpc', *DEMO, '--pretrained', 'no.pth'], 'checkpoint no.pth does not'),
     'no encoder in it': (
-        ['finetune_memdpc_demo', '--pretrained', 'unrelated.pth'],
+        ['finetune_memdpc', *DEMO, '--pretrained', 'unrelated.pth'],
         r'unrelated\.pth is of another architecture: none of its keys',
     ),
     'clip encoder for blocks': (
-        ['finetune_memdpc_demo', '--pretrained', 'slow_only.pth'],
+        ['finetune_memdpc', *DEMO, '--pretrained', 'slow_only.pth'],
         r'slow_only\.pth holds a Recognizer3D without a neck, which ContextClassifier needs: take '
-        r'a config for clip encoders, such as finetune_fgkvmem_ucf101\.py',
+        r'a config for clip encoders, such as finetune_fgkvmem',
     ),
     'another depth': (
         [
-            'finetune_memdpc_demo',
+            'finetune_memdpc',
+            *DEMO,
             '--pretrained',
             'encoder.pth',
             '--cfg-options',
@@ -116,16 +120,17 @@ ERRORS = {
         r'encoder\.pth is of another architecture',
     ),
     'weights without a config': (
-        ['finetune_memdpc_demo', '--pretrained', 'bare.pth'],
+        ['finetune_memdpc', *DEMO, '--pretrained', 'bare.pth'],
         r'bare\.pth is of another architecture',
     ),
     'frozen without statistics': (
-        ['linear_online_memdpc_demo', '--pretrained', 'untracked.pth'],
+        ['linear_online_memdpc', *DEMO, '--pretrained', 'untracked.pth'],
         r'untracked\.pth was trained without running BatchNorm statistics, .*norm_eval=False',
     ),
     'class count': (
         [
-            'finetune_memdpc_demo',
+            'finetune_memdpc',
+            *DEMO,
             '--pretrained',
             'encoder.pth',
             '--cfg-options',
@@ -135,23 +140,24 @@ ERRORS = {
         r'data/demo/train\.txt has 3 classes; set it to 3',
     ),
     'class without training': (
-        ['scratch_memdpc_demo', '--cfg-options', 'train_dataloader.dataset.ann_file=two.txt'],
+        ['scratch_memdpc', *DEMO, '--cfg-options', 'train_dataloader.dataset.ann_file=two.txt'],
         r'1 of the classes of data/demo/test\.txt have no video in two\.txt \(the first is 2\)',
     ),
     'no labels': (
         [
-            'scratch_memdpc_demo',
+            'scratch_memdpc',
+            *DEMO,
             '--cfg-options',
             'train_dataloader.dataset.ann_file=unlabelled.txt',
         ],
         r'13 of the 13 videos of unlabelled\.txt have no label',
     ),
     'label beyond the classes': (
-        ['scratch_memdpc_demo', '--cfg-options', 'train_dataloader.dataset.ann_file=beyond.txt'],
+        ['scratch_memdpc', *DEMO, '--cfg-options', 'train_dataloader.dataset.ann_file=beyond.txt'],
         'label 3 is out of range',
     ),
     'blocks': (
-        ['scratch_dpc_demo', '--cfg-options', 'num_blocks=0'],
+        ['scratch_dpc', *DEMO, '--cfg-options', 'num_blocks=0'],
         'num_blocks must be a whole number of at least 1, not 0',
     ),
 }
@@ -185,6 +191,7 @@ def world(tmp_path_factory):
                 log=f'{name}.log',
                 args=[
                     config,
+                    *DEMO,
                     '--work-dir',
                     name,
                     *(['--pretrained', checkpoint] if checkpoint else []),
@@ -281,8 +288,8 @@ def test_one_key_sets_the_blocks(world):
     trained = config_from_checkpoint(contents)
     assert trained.model.num_blocks == 3
     for loader in ('train', 'val', 'test'):
-        steps = {step.type: step for step in trained[f'{loader}_dataloader'].dataset.pipeline}
-        assert steps['SplitBlocks'].num_blocks == 3 and steps['SampleWindow'].num_frames == 15
+        steps = trained[f'{loader}_dataloader'].dataset.pipeline
+        assert steps.blocks.num_blocks == 3 and steps.sample.num_frames == 15
 
 
 @pytest.mark.parametrize('name', ['dpc', 'scratch', 'slow only', 'sstl'])
@@ -292,6 +299,7 @@ def test_a_test_makes_a_record(world, name, monkeypatch, capsys):
     main(
         [
             RUNS[name][0],
+            *DEMO,
             f'{name}/epoch_1.pth',
             '--work-dir',
             name,
@@ -339,7 +347,8 @@ def test_baselines_stand_beside_it(world, monkeypatch, capsys):
     monkeypatch.chdir(root)
     main(
         [
-            'nonlinear_online_memdpc_demo',
+            'nonlinear_online_memdpc',
+            *DEMO,
             'mlp/epoch_1.pth',
             '--out',
             'with.json',
@@ -366,7 +375,8 @@ def test_a_record_says_how_the_checkpoint_was_trained(world, monkeypatch, capsys
     monkeypatch.chdir(root)
     main(
         [
-            'finetune_memdpc_demo',
+            'finetune_memdpc',
+            *DEMO,
             'linear/epoch_1.pth',
             '--out',
             'mixed.json',
@@ -390,11 +400,11 @@ def test_two_processes_give_exactly_the_figures_of_one(world):
         (REPO / 'tools' / 'dist_test.sh', 2, 'two'),
     ):
         command = (
-            [sys.executable, tool, 'finetune_memdpc_demo', 'finetune/epoch_1.pth']
+            [sys.executable, tool, 'finetune_memdpc', 'finetune/epoch_1.pth']
             if count is None
-            else [tool, 'finetune_memdpc_demo', 'finetune/epoch_1.pth', count]
+            else [tool, 'finetune_memdpc', 'finetune/epoch_1.pth', count]
         )
-        done = run(*command, '--work-dir', out, '--dump', f'{out}.npz', *options, cwd=root)
+        done = run(*command, *DEMO, '--work-dir', out, '--dump', f'{out}.npz', *options, cwd=root)
         assert done.returncode == 0, done.stdout[-3000:]
     one, two = (json.loads((root / out / 'results.json').read_text()) for out in ('one', 'two'))
     assert len(two) == 1
@@ -414,7 +424,8 @@ def test_a_bad_video_is_left_out_and_named(world, monkeypatch, tmp_path):
     (tmp_path / 'videos' / 'query 3.mp4').write_bytes(b'no video')
     main(
         [
-            'finetune_memdpc_demo',
+            'finetune_memdpc',
+            *DEMO,
             'finetune/epoch_1.pth',
             '--out',
             str(tmp_path / 'r.json'),
@@ -443,7 +454,8 @@ def test_a_resumed_run_goes_on_from_itself(world):
                 env={},
                 log='resumed.log',
                 args=[
-                    'linear_online_memdpc_demo',
+                    'linear_online_memdpc',
+                    *DEMO,
                     '--work-dir',
                     'linear',
                     '--resume',
@@ -475,11 +487,15 @@ def test_error_is_one_sentence_before_training(world, case):
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
-        (['finetune_memdpc_demo', 'encoder.pth'], 'holds a DensePredictiveCoding, not the trained'),
-        (['finetune_memdpc_demo', 'scratch/epoch_1.pth'], 'holds a ClipClassifier, not the'),
+        (
+            ['finetune_memdpc', *DEMO, 'encoder.pth'],
+            'holds a DensePredictiveCoding, not the trained',
+        ),
+        (['finetune_memdpc', *DEMO, 'scratch/epoch_1.pth'], 'holds a ClipClassifier, not the'),
         (
             [
-                'finetune_memdpc_demo',
+                'finetune_memdpc',
+                *DEMO,
                 'finetune/epoch_1.pth',
                 '--cfg-options',
                 'test_dataloader.dataset.ann_file=beyond.txt',
@@ -490,7 +506,8 @@ def test_error_is_one_sentence_before_training(world, case):
         ),
         (
             [
-                'finetune_memdpc_demo',
+                'finetune_memdpc',
+                *DEMO,
                 'finetune/epoch_1.pth',
                 '--cfg-options',
                 'test_dataloader.dataset.ann_file=unlabelled.txt',
@@ -511,7 +528,7 @@ def test_mistakes_of_a_test_end_in_one_sentence(world, monkeypatch, capsys, argu
             lambda: main(
                 [*arguments, '--work-dir', 'mistakes']
                 if '--cfg-options' not in arguments
-                else [*arguments[:2], '--work-dir', 'mistakes', *arguments[2:]]
+                else [*arguments[:4], '--work-dir', 'mistakes', *arguments[4:]]
             )
         )
     printed = ''.join(capsys.readouterr())
@@ -523,16 +540,17 @@ def test_the_released_test_is_a_config(world, monkeypatch):
     """Frames in [0, 1] and jittered; the trained model's other settings stay."""
     root, _ = world
     monkeypatch.chdir(root)
-    released = Config.fromfile(config_dir() / 'finetune_memdpc_releasedtest_ucf101.py')
+    released = load('finetune_memdpc_releasedtest', 'ucf101')
     assert released.model.data_preprocessor.normalize_test is False
-    kinds = [step.type for step in released.test_dataloader.dataset.pipeline]
+    kinds = [step.type for step in pipeline_of(released.test_dataloader)]
     assert kinds.index('VideoColorJitter') == kinds.index('SplitBlocks') - 1
     found = {}
     for switch in (True, False):
         out = root / f'normalize_{switch}.npz'
         main(
             [
-                'finetune_memdpc_demo',
+                'finetune_memdpc',
+                *DEMO,
                 'finetune/epoch_1.pth',
                 '--work-dir',
                 'released',

@@ -80,7 +80,9 @@ def oops(tmp_path_factory):
         .replace('stride=1', 'stride=2')
     )
     config = root / 'oops.py'
-    config.write_text(OOPS.format(base=str(REPO / 'configs' / 'oops_linear_demo.py'), folder=data))
+    config.write_text(
+        OOPS.format(base=str(REPO / 'configs/evaluation/unintentional_linear.py'), folder=data)
+    )
     stages = [
         [
             pretraining,
@@ -234,8 +236,9 @@ def test_surprise_writes_records_curves_and_a_figure(oops, surprised):
 def surprise_config(oops):
     path = oops / 'surprise.py'
     path.write_text(
-        f'_base_ = {str(REPO / "configs" / "oops_surprise_demo.py")!r}\n'
-        f'surprise = dict(num_workers=0, videos=dict(ann_file={str(oops / "data/test.txt")!r},\n'
+        f'_base_ = {str(REPO / "configs/evaluation/unintentional_surprise.py")!r}\n'
+        "surprise = dict(dataset='demo videos with failures', num_workers=0,\n"
+        f'    videos=dict(ann_file={str(oops / "data/test.txt")!r},\n'
         f'    data_prefix=dict(video={str(oops / "data/videos")!r})))\n'
     )
     return path
@@ -322,7 +325,7 @@ def test_surprise_from_python_equals_a_slow_reference(oops):
         (['pre/epoch_1.pth', 'data/test.txt', '--min-observed', '4'], 'min_observed=4 must be'),
         (['random', 'data/test.txt'], '--encoder-config'),
         (
-            ['random', 'data/test.txt', '--encoder-config', str(REPO / 'configs/byol_demo.py')],
+            ['random', 'data/test.txt', '--encoder-config', 'byol_demo'],
             'surprise needs',
         ),
     ],

@@ -13,8 +13,8 @@ model = dict(
         out_channels=256,
         batch_norm=True,
     ),
+    losses=dict(prediction=dict(type='CosinePredictionLoss', weight=1.0)),
     base_momentum=0.996,
-    loss_scale=1.0,
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[114.75, 114.75, 114.75],

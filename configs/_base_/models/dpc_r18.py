@@ -13,7 +13,9 @@ model = dict(
         init_gain=1.0,
     ),
     predictor=dict(type='MLPPredictor', in_channels=256, out_channels=256, init_gain=1.0),
-    loss=dict(type='DenseInfoNCELoss', temperature=1.0, normalize=False, gather=False),
+    losses=dict(
+        prediction=dict(type='DenseInfoNCELoss', temperature=1.0, normalize=False, gather=False)
+    ),
     num_blocks=8,
     pred_steps=3,
     prediction='sequential',

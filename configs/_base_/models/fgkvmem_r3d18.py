@@ -7,8 +7,9 @@ model = dict(
         in_channels=256,
         feature_channels=512,
         num_concepts=4096,
-        recon_weight=0.01,
-        align_weight=0.01,
-        online_temperature=0.05,
-    )
+    ),
+    losses=dict(
+        reconstruction=dict(type='ConceptReconstructionLoss', weight=0.01),
+        alignment=dict(type='ConceptAlignmentLoss', weight=0.01, online_temperature=0.05),
+    ),
 )

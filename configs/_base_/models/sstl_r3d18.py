@@ -19,12 +19,13 @@ model = dict(
         storage='auto',
     ),
     rate_head=dict(type='PlaybackRateHead', in_features=512 * 2 * 4 * 4, hidden_channels=512),
-    clip_weight=1.0,
-    video_weight=0.2,
-    rate_weight=0.1,
-    temperature=0.1,
-    num_negatives=2048,
-    gather=True,
+    losses=dict(
+        clip=dict(
+            type='ClipContrastLoss', weight=1.0, temperature=0.1, num_negatives=2048, gather=True
+        ),
+        video=dict(type='ClipToVideoLoss', weight=0.2),
+        rate=dict(type='PlaybackRateLoss', weight=0.1),
+    ),
     data_preprocessor=dict(
         type='ActionDataPreprocessor',
         mean=[123.675, 116.28, 103.53],

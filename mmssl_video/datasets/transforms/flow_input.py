@@ -8,7 +8,7 @@ as they are, in pixels of the original: so do MemDPC and the two-stream networks
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import av
@@ -25,6 +25,7 @@ from mmssl_video.datasets.flow_format import (
     is_flow_comment,
     read_meta,
 )
+from mmssl_video.datasets.pipelines import Pipeline, steps_of
 
 from .blocks import PerClip
 from .color import VideoColorJitter, VideoRandomGray
@@ -190,3 +191,32 @@ def check_flow_pipeline(transforms: Sequence) -> None:
         for kinds, why in _NOT_FOR_FLOW:
             if isinstance(transform, kinds):
                 raise ValueError(f"{type(transform).__name__} is not for modality='Flow': {why}")
+
+
+def for_flow(pipeline: Pipeline) -> Pipeline:
+    """A pipeline for RGB frames as it is for flow: without colours, and flips negate u.
+
+    Args:
+        pipeline: Configs of transforms, in a list or by name; those inside ``PerClip`` change too.
+
+    Returns:
+        A new pipeline; steps that fall away are None where they have names. Whatever else is not
+        for flow is left in, for :func:`check_flow_pipeline` to name.
+    """
+    if isinstance(pipeline, Mapping):
+        return {name: _for_flow(step) for name, step in pipeline.items()}
+    steps = [_for_flow(step) for step in steps_of(pipeline)]
+    return [step for step in steps if step is not None]
+
+
+def _for_flow(step):
+    if not isinstance(step, Mapping):
+        return step
+    kind = str(step['type']).rsplit('.', 1)[-1]
+    if kind in ('VideoColorJitter', 'VideoRandomGray', 'ColorJitter'):
+        return None
+    if kind == 'Flip':
+        return dict(step, type='VideoFlip')
+    if kind == 'PerClip':
+        return dict(step, transforms=for_flow(step['transforms']))
+    return step

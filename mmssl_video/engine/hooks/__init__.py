@@ -5,8 +5,7 @@ from .bad_samples import BadSampleHook
 from .checkpoint import AtomicCheckpointHook
 from .data_time import DataTimeHook
 from .encoder_weights import EncoderWeightsHook
-from .memory_bank import MemoryBankHook
-from .momentum_update import MomentumUpdateHook
+from .method import MethodHook
 from .prediction_steps import PredictionStepsHook
 from .sample_seed import SampleSeedHook
 from .sync_norm_stats import SyncNormStatsHook
@@ -18,8 +17,7 @@ __all__ = [
     'BadSampleHook',
     'DataTimeHook',
     'EncoderWeightsHook',
-    'MemoryBankHook',
-    'MomentumUpdateHook',
+    'MethodHook',
     'PredictionStepsHook',
     'SampleSeedHook',
     'SyncNormStatsHook',

@@ -9,6 +9,9 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner.base_loop import BaseLoop
 
+from mmssl_video.models.recognizers.block_prediction import BlockPrediction
+from mmssl_video.models.recognizers.prediction_schedule import prediction_stages, steps_at
+
 
 @HOOKS.register_module()
 class PredictionStepsHook(Hook):
@@ -27,23 +30,12 @@ class PredictionStepsHook(Hook):
     """
 
     def __init__(self, schedule: Mapping[int, int] | Sequence[tuple[int, int]]) -> None:
-        pairs = schedule.items() if isinstance(schedule, Mapping) else schedule
-        try:
-            self.schedule = sorted((int(epoch), int(steps)) for epoch, steps in pairs)
-        except (TypeError, ValueError):
-            raise ValueError(
-                'the schedule of PredictionStepsHook must be '
-                f'{{epoch: prediction steps}}, not {schedule!r}'
-            ) from None
-        if not self.schedule or self.schedule[0][0] != 0:
-            raise ValueError(
-                f'the schedule of PredictionStepsHook must begin with epoch 0, not {schedule!r}'
-            )
+        self.schedule = prediction_stages(schedule)
         self._current = None
 
     def steps_at(self, epoch: int) -> int:
         """Prediction steps in an epoch (counted from 0)."""
-        return [steps for first, steps in self.schedule if first <= epoch][-1]
+        return steps_at(self.schedule, epoch)
 
     def before_train(self, runner) -> None:
         """Try every stage on the model, so that a wrong one fails now and not in epoch 50."""
@@ -66,7 +58,7 @@ class PredictionStepsHook(Hook):
     @staticmethod
     def _set(runner, steps: int) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        if not hasattr(model, 'set_pred_steps'):
+        if not isinstance(model, BlockPrediction):
             raise TypeError(
                 f'PredictionStepsHook cannot be used with {type(model).__name__}: it '
                 'has no prediction steps'

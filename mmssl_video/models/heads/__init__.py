@@ -5,7 +5,6 @@ from .key_value_memory import KeyValueMemory
 from .mlp_predictor import MLPPredictor
 from .playback_rate import PlaybackRateHead
 from .predictor import Predictor
-from .temporal_memory_bank import TemporalMemoryBank
 
 __all__ = [
     'CompressiveMemory',
@@ -15,5 +14,4 @@ __all__ = [
     'MLPPredictor',
     'PlaybackRateHead',
     'Predictor',
-    'TemporalMemoryBank',
 ]

@@ -54,6 +54,15 @@ class CompressiveMemory(Predictor):
         self.usage(probability)
         return probability
 
+    @property
+    def slots(self) -> torch.Tensor:
+        """M, ``[num_slots, out_channels]``."""
+        return self.memory
+
+    def addresses(self, context: torch.Tensor) -> torch.Tensor:
+        """See :meth:`address`."""
+        return self.address(context)
+
     def predict(self, context: torch.Tensor) -> torch.Tensor:
         return self.address(context) @ self.memory
 

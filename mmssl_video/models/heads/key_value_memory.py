@@ -94,6 +94,15 @@ class KeyValueMemory(Predictor):
         self.usage(probability.flatten(-2) / self.heads)
         return probability
 
+    @property
+    def slots(self) -> torch.Tensor:
+        """The values, ``[num_slots, out_channels / heads]``."""
+        return self.values
+
+    def addresses(self, context: torch.Tensor) -> torch.Tensor:
+        """Relevance of all slots, shared out among the heads: ``[..., num_slots]``."""
+        return self.address(context).flatten(-2) / self.heads
+
     def predict(self, context: torch.Tensor) -> torch.Tensor:
         values = self.values.unflatten(0, (self.heads, -1))
         return torch.einsum('...hn,hnc->...hc', self.address(context), values).flatten(-2)

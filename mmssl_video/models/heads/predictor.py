@@ -38,6 +38,19 @@ class Predictor(BaseModule):
         """
         return self.predict(context.movedim(1, -1)).movedim(-1, 1)
 
+    @property
+    def slots(self) -> torch.Tensor | None:
+        """What a memory reads, ``[S, D]``; None where the predictor is no memory."""
+        return None
+
+    def addresses(self, context: torch.Tensor) -> torch.Tensor:
+        """Probability of each slot for contexts ``[..., in_channels]``: ``[..., S]``.
+
+        Raises:
+            ValueError: The predictor is no memory.
+        """
+        raise ValueError(f'a {type(self).__name__} has no memory slots')
+
     def statistics(self) -> dict[str, torch.Tensor]:
         """Scalars to watch in training, by name; none by default."""
         return {}

@@ -1,4 +1,21 @@
-from .dense_info_nce import DenseInfoNCELoss
-from .sstl import clip_to_clip_loss, clip_to_video_loss, playback_rate_loss
+"""Terms of a method's loss: registered modules of one shape, exchangeable by config."""
 
-__all__ = ['DenseInfoNCELoss', 'clip_to_clip_loss', 'clip_to_video_loss', 'playback_rate_loss']
+from .clip_contrast import ClipContrastLoss
+from .clip_to_video import ClipToVideoLoss
+from .concept_alignment import ConceptAlignmentLoss
+from .concept_reconstruction import ConceptReconstructionLoss
+from .cosine_prediction import CosinePredictionLoss
+from .dense_info_nce import DenseInfoNCELoss
+from .playback_rate import PlaybackRateLoss
+from .weighted import WeightedLoss
+
+__all__ = [
+    'ClipContrastLoss',
+    'ClipToVideoLoss',
+    'ConceptAlignmentLoss',
+    'ConceptReconstructionLoss',
+    'CosinePredictionLoss',
+    'DenseInfoNCELoss',
+    'PlaybackRateLoss',
+    'WeightedLoss',
+]

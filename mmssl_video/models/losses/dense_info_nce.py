@@ -6,11 +6,11 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from mmaction.registry import MODELS
-from torch import nn
 from torch.autograd.function import once_differentiable
 
 from .gather import gather_with_grad, is_parallel
 from .precision import at_least_float32
+from .weighted import WeightedLoss, refuse_shapes
 
 
 class _ChunkedInfoNCE(torch.autograd.Function):
@@ -81,13 +81,14 @@ class _ChunkedInfoNCE(torch.autograd.Function):
 
 
 @MODELS.register_module()
-class DenseInfoNCELoss(nn.Module):
+class DenseInfoNCELoss(WeightedLoss):
     """Contrastive loss over time, space and batch: Eq. (5) of DPC, Eq. (6) of MemDPC.
 
     The positive of a prediction is the feature at its own video, step and place; the features at
     all other steps and places of all videos are negatives. The mean over the predictions is taken.
 
     Args:
+        weight: Factor of the term.
         temperature: Divisor of the similarities (1 in both papers).
         normalize: Compare L2-normalised vectors instead of raw dot products.
         gather: Take the targets of all processes as negatives. Gradients flow to all of them, so
@@ -98,30 +99,31 @@ class DenseInfoNCELoss(nn.Module):
         ValueError: For a temperature or ``max_elements`` that is not positive.
     """
 
+    label = 'nce'
+    contrasts = True
+
     def __init__(
         self,
         temperature: float = 1.0,
         normalize: bool = False,
         gather: bool = False,
         max_elements: int = 2**21,
+        weight: float = 1.0,
     ):
-        super().__init__()
-        if temperature <= 0:
-            raise ValueError(f'loss.temperature must be positive, not {temperature}')
-        if max_elements < 1:
-            raise ValueError(f'loss.max_elements must be positive, not {max_elements}')
+        super().__init__(weight)
+        for name, value in (('temperature', temperature), ('max_elements', max_elements)):
+            if not value > 0:
+                raise ValueError(f'DenseInfoNCELoss.{name} must be positive, not {value}')
         self.temperature = temperature
         self.normalize = normalize
         self.gather = gather
         self.max_elements = max_elements
 
-    def forward(
-        self, pred: torch.Tensor, target: torch.Tensor
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Contrast predictions with features; in float32 at least, whatever the autocast mode.
+    def forward(self, predicted, target, **context):
+        """Contrast predictions with features; see :meth:`WeightedLoss.forward`.
 
         Args:
-            pred: Predicted features ``[B, P, C, H, W]`` of B videos at P steps.
+            predicted: Predicted features ``[B, P, C, H, W]`` of B videos at P steps.
             target: The features observed there, of the same shape.
 
         Returns:
@@ -134,16 +136,12 @@ class DenseInfoNCELoss(nn.Module):
         Raises:
             ValueError: If the shapes differ or are not five-dimensional.
         """
-        if pred.shape != target.shape or pred.ndim != 5:
-            raise ValueError(
-                'predictions and targets must both be [B, P, C, H, W], got '
-                f'{tuple(pred.shape)} and {tuple(target.shape)}'
-            )
-        videos, steps, channels, height, width = pred.shape
-        with torch.autocast(pred.device.type, enabled=False):
+        refuse_shapes('DenseInfoNCELoss', '[B, P, C, H, W]', predicted, target, (5,))
+        _, steps, channels, height, width = predicted.shape
+        with torch.autocast(predicted.device.type, enabled=False):
             pred, target = (
                 at_least_float32(x.permute(0, 1, 3, 4, 2).reshape(-1, channels))
-                for x in (pred, target)
+                for x in (predicted, target)
             )
             if self.normalize:
                 pred, target = F.normalize(pred, dim=1), F.normalize(target, dim=1)

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 import torch.nn.functional as F
-from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
 
 from ..feature_std import feature_std
 from ..losses.precision import at_least_float32
+from ..target_encoder import MomentumTarget, check_momentum, target_copy
+from .older_settings import upgrade_byol
+from .self_supervised import MemoryView, SampleNeeds, SelfSupervisedRecognizer, check_widths
 
 
 @MODELS.register_module()
-class BYOL(BaseRecognizer):
+class BYOL(MomentumTarget, SelfSupervisedRecognizer):
     """Online and momentum encoder, a predictor, and perhaps a concept head (FGKVMemPred section 3).
 
     Each of two clips of a video is the query once: the online encoder's projection of it, passed
     through the predictor, shall resemble the target encoder's projection of the other clip
     (Eq. 1 with an :class:`MLPPredictor`, the baseline rho-BYOL; Eq. 4 with a
     :class:`KeyValueMemory`). The target encoder is a moving average of the online one, without
-    gradient; :class:`MomentumUpdateHook` moves it after each optimizer step. Only parameters are
-    averaged: in training the target's batch norm uses the statistics of its own batch.
+    gradient (:class:`MomentumTarget`).
 
     Args:
         backbone: Config of the encoder f; its keys pass to classifiers as they are.
         projector: Config of g, such as :class:`ProjectionMLP`.
         predictor: Config of any :class:`Predictor`.
         concepts: Config of :class:`ConceptDictionaries`; None for BYOL and KVMemPred.
+        losses: ``prediction`` of projections ``[B, D]``; with ``concepts`` also ``reconstruction``
+            and ``alignment`` (Eq. 9).
         base_momentum: lambda at the start, from where it rises to 1 (section 4.1).
-        loss_scale: Factor of the negative cosine: 1 in the paper, 2 as released (T = 0.5).
         view_reduction: ``'sum'`` of the two queries' losses as released, or their ``'mean'``.
         data_preprocessor: Config of the data preprocessor.
 
@@ -38,72 +38,69 @@ class BYOL(BaseRecognizer):
         ValueError: For widths that do not fit each other, or an unknown option.
     """
 
+    LOSSES = dict(
+        prediction=dict(type='CosinePredictionLoss'),
+        reconstruction=dict(type='ConceptReconstructionLoss'),
+        alignment=dict(type='ConceptAlignmentLoss'),
+    )
+    NEEDS = SampleNeeds(
+        num_clips=2, min_batch=2, advice="SampleWindow.num_windows=2 and mode='random' or 'uniform'"
+    )
+
     def __init__(
         self,
         backbone: dict,
         projector: dict,
         predictor: dict,
         concepts: dict | None = None,
+        losses: dict | None = None,
         base_momentum: float = 0.996,
-        loss_scale: float = 1.0,
         view_reduction: str = 'sum',
         data_preprocessor: dict | None = None,
     ):
-        super().__init__(
-            backbone,
-            data_preprocessor=MODELS.build(
-                data_preprocessor or dict(type='ActionDataPreprocessor')
-            ),
-        )
+        without = ('reconstruction', 'alignment') if concepts is None else ()
+        super().__init__(backbone, losses, data_preprocessor, without)
         if view_reduction not in ('sum', 'mean'):
             raise ValueError(
                 f"model.view_reduction must be 'sum' or 'mean', not {view_reduction!r}"
             )
-        if not 0 <= base_momentum <= 1:
-            raise ValueError(f'model.base_momentum must lie in [0, 1], not {base_momentum!r}')
+        self.base_momentum = self.momentum = check_momentum(base_momentum)
+        self.view_reduction = view_reduction
         self.projector = MODELS.build(projector)
         self.predictor = MODELS.build(predictor)
         self.concepts = None if concepts is None else MODELS.build(concepts)
         width, code = getattr(self.backbone, 'out_channels', None), self.projector.out_channels
-        pairs = [
+        widths = [
             ('projector.in_channels', self.projector.in_channels, width),
             ('predictor.in_channels', self.predictor.in_channels, code),
             ('predictor.out_channels', self.predictor.out_channels, code),
         ]
         if self.concepts is not None:
-            pairs += [
+            widths += [
                 ('concepts.in_channels', self.concepts.in_channels, code),
                 ('concepts.feature_channels', self.concepts.feature_channels, width),
             ]
-        for name, got, needed in pairs:
-            if needed is not None and got != needed:
-                raise ValueError(
-                    f'{name} is {got} but what it reads has {needed} channels: set {name}={needed}'
-                )
-        self.base_momentum, self.loss_scale = base_momentum, loss_scale
-        self.view_reduction = view_reduction
-        self.momentum = base_momentum  # of the last update; what the log shows
-        self.target_backbone = copy.deepcopy(self.backbone).requires_grad_(False)
-        self.target_projector = copy.deepcopy(self.projector).requires_grad_(False)
+            self.concepts.freeze_unused('reconstruction' in self.losses, 'alignment' in self.losses)
+        check_widths(widths)
+        if 'prediction' not in self.losses:
+            self.predictor.requires_grad_(False)
+        self.target_backbone = target_copy(self.backbone)
+        self.target_projector = target_copy(self.projector)
 
-    def init_weights(self) -> None:
-        """Initialise all weights; the target encoder begins as a copy of the online one."""
-        super().init_weights()
-        self.update_target(0.0)
+    @classmethod
+    def needs(cls, model) -> SampleNeeds:
+        return cls.NEEDS
 
-    @torch.no_grad()
-    def update_target(self, momentum: float) -> None:
-        """``theta_m <- momentum theta_m + (1 - momentum) theta`` (section 3.1); 0 copies.
+    @classmethod
+    def upgrade(cls, model) -> dict:
+        return upgrade_byol(model)
 
-        What else follows an optimizer step, the concepts' centre, is moved as well.
-        """
-        self.momentum = momentum
-        for online, target in (
-            (self.backbone, self.target_backbone),
-            (self.projector, self.target_projector),
-        ):
-            for new, old in zip(online.parameters(), target.parameters()):
-                old.lerp_(new, 1 - momentum)
+    def target_pairs(self):
+        return (self.backbone, self.target_backbone), (self.projector, self.target_projector)
+
+    def after_step(self, progress: float) -> None:
+        """Move the target encoder and the concepts' centre."""
+        super().after_step(progress)
         if self.concepts is not None:
             self.concepts.update_centre()
 
@@ -112,73 +109,92 @@ class BYOL(BaseRecognizer):
         return (backbone or self.backbone)(clips).mean((2, 3, 4))
 
     def extract_feat(self, inputs: torch.Tensor, **kwargs) -> torch.Tensor:
-        """The representation that is judged: y, averaged over the N clips of a sample.
-
-        Args:
-            inputs: ``[B, N, C, T, H, W]``, normalised.
-
-        Returns:
-            ``[B, d]``.
-        """
+        """What is judged, ``[B, d]``: y of clips ``[B, N, C, T, H, W]``, averaged over N."""
         return self.encode(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2]).mean(1)
 
-    def _forward(self, inputs: torch.Tensor, **kwargs) -> torch.Tensor:
-        return self.extract_feat(inputs)
-
-    def compare(self, inputs: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Loss and everything worth watching for pairs of clips ``[B, 2, C, T, H, W]``.
-
-        Raises:
-            ValueError: When a sample does not hold two clips.
-        """
-        if inputs.ndim != 6 or inputs.shape[1] != 2:
-            raise ValueError(
-                'inputs must be [batch, 2 clips, channels, frames, height, width], '
-                f'got {tuple(inputs.shape)}: does the pipeline sample two windows '
-                "(SampleWindow num_windows=2) and end with FormatShape('NCTHW')?"
-            )
+    def compute(self, inputs, data_samples=None):
+        """Losses and everything worth watching for pairs of clips ``[B, 2, C, T, H, W]``."""
+        self.check_clips(inputs, 2, self.NEEDS.advice)
         clips = inputs.unbind(1)
         with torch.no_grad():
             keys = [self.encode(clip, self.target_backbone) for clip in clips]
             targets = [at_least_float32(self.target_projector(key)) for key in keys]
-        losses, parts = [], []
+        terms, figures = [], []
         for query, clip in enumerate(clips):
-            features = self.encode(clip)
-            projection = self.projector(features)
-            predicted, target = at_least_float32(self.predictor(projection)), targets[1 - query]
-            cosine = F.cosine_similarity(predicted, target, dim=1).mean()
-            loss = -self.loss_scale * cosine
-            stats = {
-                'cosine/predicted': cosine.detach(),
-                'cosine/online': F.cosine_similarity(
-                    at_least_float32(projection.detach()), target, dim=1
-                ).mean(),
-            }
-            if len(clip) > 1:  # the last batch of a validation may be a single video
-                stats['feature_std'] = feature_std(features)
-            if self.concepts is not None:
-                concept_loss, concept_stats = self.concepts(
-                    projection, target, features, keys[1 - query]
-                )
-                loss = loss + concept_loss
-                stats.update(concept_stats)
-            losses.append(loss)
-            parts.append(stats)
-        stats = {name: torch.stack([part[name] for part in parts]).mean() for name in parts[0]}
+            losses, stats = self.compare(self.encode(clip), keys[1 - query], targets[1 - query])
+            terms.append(losses)
+            figures.append(stats)
+        reduce = torch.sum if self.view_reduction == 'sum' else torch.mean
+        losses = {name: reduce(torch.stack([part[name] for part in terms])) for name in terms[0]}
+        stats = {name: torch.stack([part[name] for part in figures]).mean() for name in figures[0]}
         stats.update(self.predictor.statistics())
-        losses = torch.stack(losses)
-        stats['momentum'] = losses.new_tensor(self.momentum)
-        return losses.sum() if self.view_reduction == 'sum' else losses.mean(), stats
+        stats['momentum'] = targets[0].new_tensor(self.momentum)
+        return losses, stats
 
-    def loss(self, inputs: torch.Tensor, data_samples=None, **kwargs) -> dict[str, torch.Tensor]:
-        """The loss to minimise (``loss_ssl``, Eq. 10) and the scalars to log, by name."""
-        loss, stats = self.compare(inputs)
-        return {'loss_ssl': loss, **stats}
+    def compare(self, features: torch.Tensor, key: torch.Tensor, target: torch.Tensor):
+        """Losses and figures of one query.
 
-    def predict(self, inputs: torch.Tensor, data_samples: list, **kwargs) -> list:
-        """Attach the batch's loss and figures to its data samples, for held-out validation."""
-        loss, stats = self.compare(inputs)
-        stats = {name: value.item() for name, value in {'loss': loss, **stats}.items()}
-        for sample in data_samples:
-            sample.set_field(stats, 'ssl_stats')
-        return data_samples
+        Args:
+            features: y of the query's clips, ``[B, d]``.
+            key, target: y and projection of the other clips, by the target encoder.
+        """
+        losses, stats = {}, {}
+        projection = self.projector(features)
+        if 'prediction' in self.losses:
+            predicted = at_least_float32(self.predictor(projection))
+            losses['prediction'], stats = self.losses['prediction'](predicted, target)
+        stats['cosine/online'] = F.cosine_similarity(
+            at_least_float32(projection.detach()), target, dim=1
+        ).mean()
+        if len(features) > 1:  # the last batch of a validation may be a single video
+            stats['feature_std'] = feature_std(features)
+        if self.concepts is not None:
+            concept_losses, concept_stats = self.compare_concepts(projection, target, features, key)
+            losses.update(concept_losses)
+            stats.update(concept_stats)
+        return losses, stats
+
+    def compare_concepts(self, projection, target, features, key):
+        """Losses and figures of the concepts, Eq. (5) to (9); arguments as in :meth:`compare`."""
+        losses, stats, codes = {}, {}, self.concepts(projection, target)
+        if 'reconstruction' in self.losses:
+            losses['reconstruction'], found = self.losses['reconstruction'](
+                self.concepts.rebuild(codes), torch.stack([features, key])
+            )
+            stats.update(found)
+        if 'alignment' in self.losses:
+            losses['alignment'], found = self.losses['alignment'](
+                *codes, centre=self.concepts.centre
+            )
+            stats.update(found)
+        if self.training:
+            self.concepts.note(codes[1])
+        stats['concepts/centre_norm'] = self.concepts.centre.norm()
+        return losses, stats
+
+    def feature_levels(self) -> dict[str, str]:
+        """``projection``: what the projector makes of the averaged backbone."""
+        return dict(projection='projector')
+
+    def memory_view(self) -> MemoryView:
+        """Of the first clip of each window, by both encoders."""
+        if self.predictor.slots is None:
+            return super().memory_view()
+
+        def parts(inputs):
+            clips = inputs[:, 0]
+            online, momentum = self.encode(clips), self.encode(clips, self.target_backbone)
+            projection = self.projector(online)
+            shown = dict(
+                slots=self.predictor.addresses(projection),
+                target=self.target_projector(momentum),
+                online=online,
+                momentum=momentum,
+            )
+            if 'alignment' in self.losses:
+                codes = self.concepts.codes(projection, self.concepts.online_concepts)
+                tau = self.losses['alignment'].online_temperature
+                shown['concepts'] = (codes / tau).softmax(1)
+            return shown
+
+        return MemoryView(self.predictor.slots, parts)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from mmaction.models.recognizers import BaseRecognizer
-from mmaction.registry import MODELS
+from torch import nn
+
+from .preprocessor import build_preprocessor
 
 
 class ContextEncoder(BaseRecognizer):
@@ -22,6 +24,7 @@ class ContextEncoder(BaseRecognizer):
         feature_map: Keep the map; False pools each block to one vector ("remove Map", DPC Table 1).
         cls_head: Config of a classification head.
         data_preprocessor: Config of the data preprocessor.
+        kwargs: Of the class that a subclass names after this one.
 
     Raises:
         ValueError: When the neck does not take the backbone's channels.
@@ -35,15 +38,14 @@ class ContextEncoder(BaseRecognizer):
         feature_map: bool = True,
         cls_head: dict | None = None,
         data_preprocessor: dict | None = None,
+        **kwargs,
     ):
-        # Built here, so that the recognizer can be used without setting mmengine's default scope.
         super().__init__(
             backbone,
             cls_head=cls_head,
             neck=neck,
-            data_preprocessor=MODELS.build(
-                data_preprocessor or dict(type='ActionDataPreprocessor')
-            ),
+            data_preprocessor=build_preprocessor(data_preprocessor),
+            **kwargs,
         )
         self.relu_first = relu_first
         self.feature_map = feature_map
@@ -59,11 +61,12 @@ class ContextEncoder(BaseRecognizer):
         """Width D of the pooled context."""
         return self.neck.hidden_channels * (2 if self.neck.bidirectional else 1)
 
-    def encode(self, inputs: torch.Tensor) -> torch.Tensor:
+    def encode(self, inputs: torch.Tensor, backbone: nn.Module | None = None) -> torch.Tensor:
         """Encode each block and pool it over time.
 
         Args:
             inputs: ``[B, N, C, T, H, W]``: N blocks of T frames.
+            backbone: Another encoder than the own, such as a target encoder.
 
         Returns:
             Features ``[B, N, D, h, w]`` (h = w = 1 without ``feature_map``), before the ReLU unless
@@ -78,7 +81,7 @@ class ContextEncoder(BaseRecognizer):
                 f'{tuple(inputs.shape)}: does the pipeline end with SplitBlocks and '
                 "FormatShape(input_format='NCTHW')?"
             )
-        features = self.backbone(inputs.flatten(0, 1))
+        features = (backbone or self.backbone)(inputs.flatten(0, 1))
         if self.relu_first:
             features = F.relu(features)
         features = features.mean(2) if self.feature_map else features.mean((2, 3, 4), True)[:, :, 0]
@@ -102,3 +105,47 @@ class ContextEncoder(BaseRecognizer):
 
     def _forward(self, inputs: torch.Tensor, **kwargs) -> torch.Tensor:
         return self.extract_feat(inputs)
+
+    @property
+    def observed_blocks(self) -> int | None:
+        """Blocks that a prediction rested on in training; None where that is not known."""
+        return None
+
+    def predict_steps(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """True and predicted feature of every block but the first, see :func:`predict_steps`.
+
+        Raises:
+            ValueError: The recognizer predicts no blocks.
+        """
+        raise ValueError(
+            f'a {type(self).__name__} predicts no blocks: surprise needs a checkpoint of DPC or '
+            'MemDPC pre-training'
+        )
+
+
+def predict_steps(
+    encoder: ContextEncoder, predictor: nn.Module, inputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """True and predicted feature of every block but the first (MemDPC appendix B, Fig. S1).
+
+    The prediction of step t is made from the blocks x_1 .. x_{t-1}, one step ahead, with the
+    forward aggregation: what a model in two directions has besides plays no part.
+
+    Args:
+        encoder: Encoder with a :class:`ConvGRU`.
+        predictor: phi, any :class:`Predictor`.
+        inputs: ``[B, N, C, T, H, W]``, normalised.
+
+    Returns:
+        ``z`` (before the ReLU, as the contrastive loss has it) and ``z_hat``, each
+        ``[B, N - 1, D, h, w]``.
+
+    Raises:
+        ValueError: For fewer than 2 blocks.
+    """
+    features = encoder.encode(inputs)
+    if features.shape[1] < 2:
+        raise ValueError('a window of one block has nothing to predict: at least 2 are needed')
+    contexts, _ = encoder.neck(F.relu(features[:, :-1]))
+    predicted = predictor(contexts.flatten(0, 1)).unflatten(0, contexts.shape[:2])
+    return features[:, 1:], predicted

@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
-from mmengine.dist import get_world_size
+from mmengine.dist import is_main_process
 
 from ..feature_std import feature_std
 from ..losses.gather import gather_rows
-from ..losses.sstl import clip_to_clip_loss, clip_to_video_loss, playback_rate_loss
+from ..memory_bank.storage import KEY, fingerprint_of, remove_outdated
+from .older_settings import upgrade_sstl
+from .self_supervised import SampleNeeds, SelfSupervisedRecognizer, check_widths
 
 
 @MODELS.register_module()
-class SSTL(BaseRecognizer):
+class SSTL(SelfSupervisedRecognizer):
     """Self-supervised temporal learning: Eq. (1) to (6).
 
     Two views x and y of a clip shall resemble each other more than other clips and cells of other
     videos in the memory bank (Eq. 3 and 4), each view its video as the bank knows it (Eq. 5), and
-    their features tell how fast they are played. A term of weight 0 is not computed, and what only
-    it would need is not built.
+    their features tell how fast they are played. What only a term of weight 0 would need is not
+    built.
 
     Args:
         backbone: Config of the encoder; its keys pass to classifiers as they are.
         projector: Config of the projection head of f, such as :class:`ProjectionMLP`.
-        bank: Config of :class:`TemporalMemoryBank`; :class:`MemoryBankHook` keeps it.
+        bank: Config of :class:`TemporalMemoryBank`.
         rate_head: Config of :class:`PlaybackRateHead`.
-        clip_weight: lambda_ctr of Eq. (6).
-        video_weight: lambda_video.
-        rate_weight: lambda_spd.
-        temperature: tau of Eq. (3).
-        num_negatives: Cells of the bank in the sum of Eq. (3); 2048 is best in Table 5.
-        gather: Contrast with the clips of all processes (the batch of Eq. 3), or of one's own.
-        group_size: Contrast within groups of so many clips of the batch: as that many processes
-            without ``gather``, or accumulated batches, would.
+        losses: ``clip`` (of the projections of both views, with the clips' videos and the bank),
+            ``video`` (of a projection and the bank's mean of its video) and ``rate``: Eq. (6).
         data_preprocessor: Config of the data preprocessor.
 
     Raises:
         ValueError: For values that contradict each other.
     """
+
+    LOSSES = dict(
+        clip=dict(type='ClipContrastLoss'),
+        video=dict(type='ClipToVideoLoss'),
+        rate=dict(type='PlaybackRateLoss'),
+    )
+    ADVICE = "RepeatClips.times=2 and SampleWindow.mode='random'"
 
     def __init__(
         self,
@@ -47,181 +48,97 @@ class SSTL(BaseRecognizer):
         projector: dict,
         bank: dict | None = None,
         rate_head: dict | None = None,
-        clip_weight: float = 1.0,
-        video_weight: float = 0.2,
-        rate_weight: float = 0.1,
-        temperature: float = 0.1,
-        num_negatives: int = 2048,
-        gather: bool = True,
-        group_size: int | None = None,
+        losses: dict | None = None,
         data_preprocessor: dict | None = None,
     ):
-        super().__init__(
-            backbone,
-            data_preprocessor=MODELS.build(
-                data_preprocessor or dict(type='ActionDataPreprocessor')
-            ),
-        )
-        weights = dict(clip=clip_weight, video=video_weight, rate=rate_weight)
-        if min(weights.values()) < 0 or not any(weights.values()):
-            raise ValueError(
-                f'the weights of the losses must be at least 0, one of them above, not {weights}'
-            )
-        if not temperature > 0 or num_negatives < 0:
-            raise ValueError(
-                'model.temperature must be positive and num_negatives at least 0, '
-                f'not {temperature!r} and {num_negatives!r}'
-            )
-        if group_size is not None and gather:
-            raise ValueError('model.group_size splits the batch of a process: set gather=False')
-        needs_bank = video_weight > 0 or (clip_weight > 0 and num_negatives > 0)
+        super().__init__(backbone, losses, data_preprocessor)
+        reads_bank, predicts_rate = self.reads_bank(self.losses), 'rate' in self.losses
         for name, config, needed in (
-            ('bank', bank, needs_bank),
-            ('rate_head', rate_head, rate_weight > 0),
+            ('bank', bank, reads_bank),
+            ('rate_head', rate_head, predicts_rate),
         ):
             if needed and config is None:
                 raise ValueError(
-                    f'model.{name} is missing: give its config, or set the weights '
-                    'that need it to 0'
+                    f'model.{name} is missing: give its config, or set the losses '
+                    'that need it to None'
                 )
         self.projector = MODELS.build(projector)
-        self.bank = MODELS.build(bank) if needs_bank else None
-        self.rate_head = MODELS.build(rate_head) if rate_weight > 0 else None
-        width, code = getattr(self.backbone, 'out_channels', None), self.projector.out_channels
-        if width not in (None, self.projector.in_channels):
-            raise ValueError(
-                f'the backbone gives {width} channels but projector.in_channels is '
-                f'{self.projector.in_channels}: set projector.in_channels={width}'
-            )
-        if needs_bank and self.bank.dim != code:
-            raise ValueError(
-                f'bank.dim is {self.bank.dim} but projector.out_channels is {code}: '
-                f'set bank.dim={code}'
-            )
-        if clip_weight == video_weight == 0:
+        self.bank = MODELS.build(bank) if reads_bank else None
+        self.rate_head = MODELS.build(rate_head) if predicts_rate else None
+        width = getattr(self.backbone, 'out_channels', None)
+        widths = [('projector.in_channels', self.projector.in_channels, width)]
+        if reads_bank:
+            widths.append(('bank.dim', self.bank.dim, self.projector.out_channels))
+        check_widths(widths)
+        if not {'clip', 'video'} & set(self.losses):
             self.projector.requires_grad_(False)
-        self.weights, self.temperature = weights, float(temperature)
-        self.num_negatives, self.gather, self.group_size = num_negatives, gather, group_size
         self._seen: list[tuple] = []  # clips since the last optimizer step, for the bank
 
+    @staticmethod
+    def reads_bank(losses) -> bool:
+        """Whether any of these losses compares with the bank."""
+        return 'video' in losses or ('clip' in losses and losses['clip'].reads_bank)
+
+    @classmethod
+    def follows_steps(cls, model) -> bool:
+        return cls.reads_bank(cls.build_losses(model.get('losses')))
+
+    @classmethod
+    def needs(cls, model) -> SampleNeeds:
+        losses, keys = cls.build_losses(model.get('losses')), ()
+        if cls.reads_bank(losses):
+            keys += ('sample_idx', 'temporal_position')
+        if 'rate' in losses:
+            keys += ('playback_rate',)
+        return SampleNeeds(num_clips=2, keys=keys, advice=cls.ADVICE)
+
+    @classmethod
+    def upgrade(cls, model) -> dict:
+        return upgrade_sstl(model)
+
     def extract_feat(self, inputs: torch.Tensor, **kwargs) -> torch.Tensor:
-        """The representation that is judged, averaged over the N clips of a sample.
+        """What is judged, ``[B, D]``: pooled maps of clips ``[B, N, C, T, H, W]``, averaged over N.
 
-        It is the pooled map, which passes to classifiers; the "last fully-connected layer" of the
-        retrieval (section 4.4) is the feature level ``projection`` of the evaluation.
-
-        Args:
-            inputs: ``[B, N, C, T, H, W]``, normalised.
-
-        Returns:
-            ``[B, D]``.
+        They pass to classifiers; the "last fully-connected layer" that the retrieval of section 4.4
+        takes is the feature level ``projection``.
         """
         rows = self.backbone(inputs.flatten(0, 1)).mean((2, 3, 4))
         return rows.unflatten(0, inputs.shape[:2]).mean(1)
 
-    def _forward(self, inputs: torch.Tensor, **kwargs) -> torch.Tensor:
-        return self.extract_feat(inputs)
+    def compute(self, inputs, data_samples=None):
+        """Losses and everything worth watching for pairs of views ``[B, 2, C, T, H, W]``.
 
-    @staticmethod
-    def labels(data_samples: list | None, name: str, source: str) -> torch.Tensor:
-        """What data samples say of their views, ``[2 B]``, view after view.
-
-        Raises:
-            ValueError: A sample does not say it.
+        The bank is read, and told what it is to learn, in training alone: held-out videos are not
+        in it. Data samples give ``sample_idx``, ``temporal_position`` and ``playback_rate``, as far
+        as the losses need them.
         """
-        values = [
-            np.broadcast_to(sample.metainfo[name], 2) if name in sample.metainfo else None
-            for sample in data_samples or []
-        ]
-        if not values or any(value is None for value in values):
-            raise ValueError(
-                f'a data sample has no {name}, which SSTL needs: {source} gives it '
-                f"and PackActionInputs(meta_keys=('{name}', ...)) passes it on"
-            )
-        return torch.from_numpy(np.stack(values, 1).reshape(-1))
-
-    def compare(
-        self, inputs: torch.Tensor, data_samples: list, with_bank: bool
-    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-        """Weighted losses and everything worth watching, for pairs of views.
-
-        Args:
-            inputs: ``[B, 2, C, T, H, W]``.
-            data_samples: B samples with ``sample_idx``, ``temporal_position`` and
-                ``playback_rate``, as far as the losses need them.
-            with_bank: Read the bank and note what it is to learn; held-out videos are not in it.
-
-        Raises:
-            ValueError: When a sample does not hold two views, or does not say what is needed.
-        """
-        if inputs.ndim != 6 or inputs.shape[1] != 2:
-            raise ValueError(
-                'inputs must be [batch, 2 views, channels, frames, height, width], '
-                f'got {tuple(inputs.shape)}: does the pipeline have RepeatClips '
-                "(times=2) and end with FormatShape('NCTHW')?"
-            )
+        self.check_clips(inputs, 2, self.ADVICE)
         maps = self.backbone(inputs.transpose(0, 1).flatten(0, 1))  # all x, then all y
         pooled = maps.mean((2, 3, 4))
         losses, stats = {}, {'feature_std': feature_std(pooled.detach())}
-        if self.rate_head is not None:
-            rates = self.labels(data_samples, 'playback_rate', 'PlaybackRateDistortion')
-            losses['rate'], found = playback_rate_loss(
-                self.rate_head(maps), rates.to(pooled.device, torch.float32)
-            )
-            stats.update(found)
-        if self.weights['clip'] or self.weights['video']:
-            features = self.projector(pooled)
-            stats['projection_std'] = feature_std(features.detach())
-            videos = None
-            if with_bank:
-                videos = self.labels(data_samples, 'sample_idx', 'VideoListDataset').long()
-                positions = self.labels(data_samples, 'temporal_position', 'TemporalRandomCrop')
-                self._seen.append((videos, positions, features.detach().float()))
-                if self.weights['video']:
-                    losses['video'], found = clip_to_video_loss(
-                        features, self.bank.video_features(videos).to(features.device)
-                    )
-                    stats.update(found)
-                stats.update(self.bank.statistics())
-            if self.weights['clip']:
-                losses['clip'], found = self.contrast(features, videos)
-                stats.update(found)
-        return {name: self.weights[name] * loss for name, loss in losses.items()}, stats
 
-    def contrast(self, features: torch.Tensor, videos: torch.Tensor | None):
-        """Clip-to-clip loss of features ``[2 B, D]``; with the bank if their videos are known."""
-        count = len(features) // 2
-        groups, bank, valid = None, None, None
-        if self.group_size is not None:
-            if count % self.group_size:
-                raise ValueError(
-                    f'a batch of {count} clips is no whole number of groups of '
-                    f'model.group_size={self.group_size}'
-                )
-            groups = torch.arange(count) // self.group_size
-        if videos is not None:
-            mine = videos[:count].to(features.device)
-            if self.num_negatives:
-                # of one process the numbers are on the CPU already: no waiting for the device
-                spread = self.gather and get_world_size() > 1
-                asked = (gather_rows(mine).cpu() if spread else videos[:count]).numpy()
-                parts = (
-                    [asked] if groups is None else np.split(asked, len(asked) // self.group_size)
-                )
-                bank, valid = self.bank.draw(self.num_negatives, parts)
-                bank = bank.to(features.device)
-                valid = None if groups is None else valid[groups].to(features.device)
-            videos = mine
-        return clip_to_clip_loss(
-            features[:count],
-            features[count:],
-            self.temperature,
-            videos,
-            None if groups is None else groups.to(features.device),
-            bank,
-            valid,
-            gather=self.gather and self.training,
-        )
+        def compare(slot, predicted, target, **context):
+            losses[slot], figures = self.losses[slot](predicted, target, **context)
+            stats.update(figures)
+
+        if 'rate' in self.losses:
+            rates = self.labels(data_samples, 'playback_rate', 'PlaybackRateDistortion')
+            compare('rate', self.rate_head(maps), rates.to(pooled.device, torch.float32))
+        if not {'clip', 'video'} & set(self.losses):
+            return losses, stats
+        features, context = self.projector(pooled), {}
+        stats['projection_std'] = feature_std(features.detach())
+        if self.bank is not None and self.training:
+            videos = self.labels(data_samples, 'sample_idx', 'VideoListDataset').long()
+            positions = self.labels(data_samples, 'temporal_position', 'TemporalRandomCrop')
+            self._seen.append((videos, positions, features.detach().float()))
+            if 'video' in self.losses:
+                compare('video', features, self.bank.video_features(videos).to(features.device))
+            stats.update(self.bank.statistics())
+            context = dict(videos=videos[: len(inputs)], bank=self.bank)
+        if 'clip' in self.losses:
+            compare('clip', *features.chunk(2), **context)
+        return losses, stats
 
     @torch.no_grad()
     def update_bank(self) -> None:
@@ -232,17 +149,48 @@ class SSTL(BaseRecognizer):
             self._seen = []
             self.bank.update(*parts)
 
-    def loss(self, inputs: torch.Tensor, data_samples: list, **kwargs) -> dict[str, torch.Tensor]:
-        """The terms of Eq. (6), weighted (``loss_clip``, …), and the scalars to log, by name."""
-        losses, stats = self.compare(inputs, data_samples, with_bank=self.bank is not None)
-        return {**{f'loss_{name}': loss for name, loss in losses.items()}, **stats}
+    def before_training(self, run) -> None:
+        """Give the bank its videos.
 
-    def predict(self, inputs: torch.Tensor, data_samples: list, **kwargs) -> list:
-        """Attach loss and figures, without the bank, to data samples, for held-out validation."""
-        losses, stats = self.compare(inputs, data_samples, with_bank=False)
-        stats = {
-            name: value.item() for name, value in {'loss': sum(losses.values()), **stats}.items()
-        }
-        for sample in data_samples:
-            sample.set_field(stats, 'ssl_stats')
-        return data_samples
+        Raises:
+            ValueError: The training set is not one list of videos.
+        """
+        if self.bank is not None:
+            names, device = run.video_names(), next(self.parameters()).device
+            self.bank.set_videos(len(names), fingerprint_of(names), run.seed, run.work_dir, device)
+
+    def after_step(self, progress: float) -> None:
+        """Let the bank learn."""
+        self.update_bank()
+
+    def after_training(self, folder) -> None:
+        """Remove the banks that no checkpoint names, and the file of the one in use."""
+        if self.bank is not None:
+            if is_main_process():
+                remove_outdated(folder)
+            self.bank.storage.close()
+
+    def save_state(self, folder, iteration: int) -> dict:
+        """The bank; one in a file is ``temporal_memory_bank_<iteration>.bin`` in the folder."""
+        if self.bank is None:
+            return {}
+        remove_outdated(folder)
+        return {KEY: self.bank.state(folder / f'{KEY}_{iteration}.bin')}
+
+    def load_state(self, checkpoint, folder) -> None:
+        """Restore the bank.
+
+        Raises:
+            ValueError: It is of another list of videos or another size, or there is none.
+        """
+        if self.bank is not None:
+            if KEY not in checkpoint:
+                raise ValueError(
+                    'the checkpoint to resume from has no temporal memory bank: start '
+                    'anew from its weights (load_from without resume)'
+                )
+            self.bank.restore(checkpoint[KEY], folder)
+
+    def feature_levels(self) -> dict[str, str]:
+        """``projection``: what the projector makes of the averaged backbone."""
+        return dict(projection='projector')

@@ -3,40 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import nn
 
 from .classifier import EncoderClassifier
-from .context_encoder import ContextEncoder
-
-
-def predict_steps(
-    encoder: ContextEncoder, predictor: nn.Module, inputs: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """True and predicted feature of every block but the first (MemDPC appendix B, Fig. S1).
-
-    The prediction of step t is made from the blocks x_1 .. x_{t-1}, one step ahead, with the
-    forward aggregation: what a model in two directions has besides plays no part.
-
-    Args:
-        encoder: Encoder with a :class:`ConvGRU`.
-        predictor: phi, any :class:`Predictor`.
-        inputs: ``[B, N, C, T, H, W]``, normalised.
-
-    Returns:
-        ``z`` (before the ReLU, as the contrastive loss has it) and ``z_hat``, each
-        ``[B, N - 1, D, h, w]``.
-
-    Raises:
-        ValueError: For fewer than 2 blocks.
-    """
-    features = encoder.encode(inputs)
-    if features.shape[1] < 2:
-        raise ValueError('a window of one block has nothing to predict: at least 2 are needed')
-    contexts, _ = encoder.neck(F.relu(features[:, :-1]))
-    predicted = predictor(contexts.flatten(0, 1)).unflatten(0, contexts.shape[:2])
-    return features[:, 1:], predicted
+from .context_encoder import ContextEncoder, predict_steps
 
 
 @MODELS.register_module()
@@ -125,7 +96,11 @@ class UnintentionalActionClassifier(EncoderClassifier, ContextEncoder):
             )
         windows = inputs.unflatten(1, (-1, self.num_blocks)).flatten(0, 1)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            return torch.cat(predict_steps(self, self.predictor, windows), 2).mean((-2, -1))
+            return torch.cat(self.predict_steps(windows), 2).mean((-2, -1))
+
+    def predict_steps(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """True and predicted feature of every block but the first, ``[B, N - 1, D, h, w]``."""
+        return predict_steps(self, self.predictor, inputs)
 
     def step_scores(self, inputs: torch.Tensor) -> torch.Tensor:
         """Class scores (logits) of :meth:`features`, ``[B * W, N - 1, classes]``."""

@@ -1,9 +1,0 @@
-# The demo videos of tools/data/make_demo_videos.py.
-_base_ = 'blocks_64.py'
-
-train_dataloader = dict(
-    dataset=dict(ann_file='data/demo/train.txt', data_prefix=dict(video='data/demo/videos'))
-)
-val_dataloader = dict(
-    dataset=dict(ann_file='data/demo/test.txt', data_prefix=dict(video='data/demo/videos'))
-)

@@ -1,0 +1,7 @@
+# As blocks_224.py for TV-L1 flow (tools/data/extract_flow.py): flips that negate u, and no colour
+# augmentation, which has no meaning on displacements.
+_base_ = 'blocks_224.py'
+
+train_dataloader = dict(
+    dataset=dict(pipeline=dict(flip=dict(type='VideoFlip'), grey=None, jitter=None))
+)

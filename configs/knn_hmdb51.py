@@ -1,8 +1,0 @@
-# k nearest neighbours on HMDB51: plain majority vote, and DINO's weighted vote.
-_base_ = ['_base_/datasets/probe_hmdb51.py', '_base_/default_runtime.py']
-evaluation = dict(
-    protocol=[
-        dict(type='knn/cosine', k=20),
-        dict(type='knn/weighted', k=20, temperature=0.07),
-    ]
-)

@@ -1,6 +1,0 @@
-# Linear probe of a DPC encoder on HMDB51, augmented inputs, frozen encoder. (The paper
-# fine-tunes only; schedule and head are those of its fine-tuning.)
-_base_ = 'finetune_dpc_hmdb51.py'
-
-model = dict(frozen=True)
-classification = dict(protocol='linear/online')

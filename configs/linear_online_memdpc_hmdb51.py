@@ -1,7 +1,0 @@
-# Linear probe of MemDPC on HMDB51, augmented inputs and a frozen encoder: MemDPC Table 2.
-# As in the released code it has batch norm; the bare layer: model.cls_head.batch_norm=False.
-# (Its README asks for dropout 0.5: model.cls_head.dropout=0.5.)
-_base_ = 'finetune_memdpc_hmdb51.py'
-
-model = dict(frozen=True)
-classification = dict(protocol='linear/online')

@@ -1,8 +1,0 @@
-# Bidirectional MemDPC (R-18, 1024 slots) on the UT-Interaction clips at 64 x 64: a small real set.
-_base_ = [
-    '_base_/models/memdpc_r18.py',
-    '_base_/datasets/ut_interaction_64.py',
-    '_base_/schedules/adam_plateau.py',
-    '_base_/default_runtime.py',
-]
-train_cfg = dict(max_epochs=36, val_interval=6)

@@ -1,5 +1,0 @@
-# MemDPC's network trained from scratch on the demo videos.
-_base_ = 'finetune_memdpc_demo.py'
-
-classification = dict(protocol='scratch')
-load_from = None

@@ -1,5 +1,0 @@
-# SSTL with a temporal memory bank and the clip-to-video loss, but without speed prediction: Table 5,
-# last row. Row 4 (no clip-to-video loss): --cfg-options model.video_weight=0
-_base_ = 'sstl_k400.py'
-
-model = dict(rate_weight=0)

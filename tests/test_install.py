@@ -49,7 +49,7 @@ def sources(tmp_path_factory):
 def build(folder: Path, what: str = 'wheel') -> Path:
     """Build a ``wheel`` or an ``sdist`` of the sources in ``folder``, as pip does."""
     code = f'import setuptools.build_meta as b; b.build_{what}("dist")'
-    done = run(sys.executable, '-c', code, cwd=folder)
+    done = run(sys.executable, '-c', code, cwd=folder, fresh=True)
     assert done.returncode == 0, done.stdout
     [path] = (folder / 'dist').glob({'wheel': '*.whl', 'sdist': '*.tar.gz'}[what])
     return path
@@ -291,7 +291,8 @@ def test_constraints_never_replace_what_is_there(monkeypatch):
 
 
 def test_pinned_torch_of_this_python():
-    done = run(sys.executable, REPO / 'tools' / 'lib' / 'constraints.py', '--torch', cwd=REPO)
+    tool = REPO / 'tools' / 'lib' / 'constraints.py'
+    done = run(sys.executable, tool, '--torch', cwd=REPO, fresh=True)
     expected = 'torch==2.13.0' if sys.version_info >= (3, 10) else 'torch==2.8.0'
     assert done.stdout.strip() == expected
 
@@ -329,9 +330,10 @@ def test_oldest_pins_are_the_lower_ends_of_the_ranges():
 
 def test_another_file_of_pins_can_be_named():
     tool = REPO / 'tools' / 'lib' / 'constraints.py'
-    oldest = run(sys.executable, tool, '--torch', cwd=REPO, MMSSL_PINS='requirements/oldest.txt')
+    command = [sys.executable, tool, '--torch']
+    oldest = run(*command, cwd=REPO, fresh=True, MMSSL_PINS='requirements/oldest.txt')
     assert oldest.stdout.strip() == f'torch=={read_pins("oldest.txt")["torch"][0]}'
-    newest = run(sys.executable, tool, '--torch', cwd=REPO, MMSSL_PINS='requirements/newest.txt')
+    newest = run(*command, cwd=REPO, fresh=True, MMSSL_PINS='requirements/newest.txt')
     assert newest.stdout.strip() == 'torch'
 
 

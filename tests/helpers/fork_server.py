@@ -172,7 +172,6 @@ def import_everything() -> None:
     import mmssl_video
 
     mmssl_video.register()
-    import mmaction.engine
     import mmengine.runner
     import mmengine.visualization  # noqa: F401
 

@@ -199,6 +199,13 @@ def train(*arguments, cwd: Path, **kwargs) -> subprocess.CompletedProcess:
     return run(sys.executable, TRAIN, *arguments, cwd=cwd, **kwargs)
 
 
+def run_workers(script: Path, arguments: list[tuple], cwd: Path) -> None:
+    """Run a script with each of several arguments at the same time; all must succeed."""
+    programs = [([script, *words], {}) for words in arguments]
+    for words, done in zip(arguments, run_together(programs, cwd, timeout=300)):
+        assert done.returncode == 0, f'{words}: {done.stdout}'
+
+
 def run_stages(stages: list[dict], cwd: Path) -> list[int]:
     """Run ``train.py`` several times in a row.
 
@@ -218,11 +225,14 @@ def run_stages(stages: list[dict], cwd: Path) -> list[int]:
     return codes
 
 
-def run_ranks(*command, cwd: Path, timeout: float = 120, **env: str):
-    """``tools/dist_*.sh`` without its launcher: a tool in two processes of one group (gloo).
+def run_ranks(
+    *command, cwd: Path, timeout: float = 120, **env: str
+) -> list[subprocess.CompletedProcess]:
+    """What torchrun does, in forks: a program in two processes that can form a group.
 
     Args:
-        command: The tool and its arguments, without ``python``.
+        command: The program and its arguments, without ``python``; a tool of ours needs
+            ``--launcher pytorch``.
         cwd: The folder it runs in.
         timeout: Seconds after which both are killed, an error.
         env: Changes of the environment.
@@ -235,9 +245,8 @@ def run_ranks(*command, cwd: Path, timeout: float = 120, **env: str):
         port = probe.getsockname()[1]
     group = dict(WORLD_SIZE='2', LOCAL_WORLD_SIZE='2', MASTER_ADDR='127.0.0.1')
     group['MASTER_PORT'] = str(port)
-    arguments = [*command, '--launcher', 'pytorch']
     programs = [
-        (arguments, env | group | dict(RANK=str(rank), LOCAL_RANK=str(rank))) for rank in range(2)
+        (command, env | group | dict(RANK=str(rank), LOCAL_RANK=str(rank))) for rank in range(2)
     ]
     return run_together(programs, cwd, timeout)
 

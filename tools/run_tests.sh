@@ -8,7 +8,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib/env.sh"
 use_env
 install_package tests
 cd "$REPO"
-parallel=(-n auto --dist loadfile)
+parallel=(-n auto --dist loadfile --no-loadscope-reorder)  # in the order of tests/conftest.py
 for argument in "$@"; do
     case $argument in
         -n* | --numprocesses* | --dist* | --pdb | --trace | -s | --capture=no | --collect-only | --co)

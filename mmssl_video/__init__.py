@@ -21,7 +21,7 @@ def register() -> None:
     """
     compat.apply()  # before the first mmaction import
     allow_names_in_bases()
-    from . import checkpoints, datasets, engine, evaluation, models  # noqa: F401
+    from . import checkpoints, datasets, engine, evaluation, models
 
 
 def _is_command() -> bool:

@@ -1,16 +1,17 @@
 """What a person calls from Python: train, test, encoders, features, evaluations and pictures."""
 
-import mmssl_video  # noqa: F401  (its work-rounds must run before the first mmaction import)
+import mmssl_video  # its work-rounds must run before the first mmaction import
 
 from ..results.summary import summarize
 from ..settings.load import load_config
+from .calibration import calibrate_batchnorm
 from .clip_similarity import analyse_similarity
-from .encoder import Encoder, build_encoder, calibrate_batchnorm
+from .encoder import Encoder, build_encoder
+from .evaluation import run_evaluation
 from .features import FeatureSet, extract_features
 from .fusion import run_fusion
 from .loop import run_loop
 from .memory_pictures import picture_memory
-from .probe import run_evaluation
 from .quickstart import run_quickstart
 from .splits import evaluate_splits, train_splits, with_split
 from .testing import test

@@ -11,17 +11,14 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from ..checkpoints import checkpoint_hash
+from ..datasets.pipelines import dataset_of
+from ..datasets.views import View, test_pipeline, view_of
 from ..evaluation import ProtocolOutput, get_protocol
 from ..evaluation.baselines import baselines_for, majority_top1
 from ..results.records import closeness_warnings, make_record
 from ..results.result_files import ClassScores
 from ..settings.pretrained import labels_of
 from .features import build_dataset, extract_many
-from .views import (
-    dataset_of,
-    describe_views,
-    pipeline_of,
-)
 
 
 def classification_records(
@@ -54,20 +51,20 @@ def classification_records(
         See :func:`mmssl_video.results.records.make_record`; the same in every process.
     """
     settings = cfg.classification
-    told = trained or {}
-    protocol = (told.get('classification') or {}).get('protocol', settings.protocol)
+    training = trained or {}
+    protocol = (training.get('classification') or {}).get('protocol', settings.protocol)
     if protocol != settings.protocol and is_main_process():
         print(
             f'note: {checkpoint} was trained as {protocol!r}, not as {settings.protocol!r}, '
             'and is reported as such'
         )
     gallery = dict(dataset_of(cfg.train_dataloader))
-    gallery['ann_file'] = dataset_of(told.get('train_dataloader')).get(
+    gallery['ann_file'] = dataset_of(training.get('train_dataloader')).get(
         'ann_file', gallery['ann_file']
     )
     query = dataset_of(cfg.test_dataloader)
-    pretrained = told.get('pretrained') or {}
-    output = metric.output()
+    pretrained = training.get('pretrained') or {}
+    output, view = metric.output(), view_of(query)
     common = dict(
         dataset=settings.dataset,
         num_queries=len(metric.labels),
@@ -81,9 +78,9 @@ def classification_records(
         kind='encoder',
         checkpoint=checkpoint,
         checkpoint_hash=None if checkpoint is None else checkpoint_hash(checkpoint),
-        seed=(told.get('randomness') or {}).get('seed', seed),
+        seed=(training.get('randomness') or {}).get('seed', seed),
         bn_batches=0,
-        views=describe_views(query['pipeline']),
+        views=view.sentence,
         options=dict(
             pretrained=pretrained.get('checkpoint'),
             pretrained_hash=pretrained.get('hash'),
@@ -94,7 +91,9 @@ def classification_records(
         own['options']['normalize_test'] = False  # a fault of a released test, asked for
     records, count = [], None
     if baselines:
-        records, count = _baseline_records(cfg, gallery, query, own, common, seed, output.chance)
+        records, count = _baseline_records(
+            cfg, view, gallery, query, own, common, seed, output.chance
+        )
     elif os.path.isfile(gallery['ann_file']):
         count = len(labels_of(gallery)[0])
     records.append(
@@ -115,21 +114,21 @@ def class_scores(metric: Any, record: dict) -> ClassScores:
     return ClassScores(metric.names, metric.labels, metric.probabilities.astype(np.float32), record)
 
 
-def _baseline_records(cfg, gallery, query, own, common, seed, chance):
+def _baseline_records(cfg, view: View, gallery, query, own, common, seed, chance):
     """Majority class, and a linear probe on trivial features of the centre window of each video."""
     if not os.path.isfile(gallery['ann_file']):
         raise FileNotFoundError(
             f'the training list {gallery["ann_file"]!r} is not there, and baselines need it: set '
             'train_dataloader.dataset.ann_file, or leave them out with --no-baselines'
         )
-    pipeline = _centre_pipeline(pipeline_of(cfg.test_dataloader))
-    makers = baselines_for(query.get('modality', 'RGB'))
+    # one small view of the frames that the test looks at: baselines are maps of 16 x 16
+    pipeline = test_pipeline(view.update(size=64, blocks=None), mode='center')
+    makers = baselines_for(view.modality)
     sets = {
         role: extract_many(
             [],
             makers,
             build_dataset(dict(config, pipeline=pipeline)),
-            pipeline,
             what=f'{role} (baselines)',
             batch_size=8,
             num_workers=cfg.test_dataloader.get('num_workers', 0),
@@ -138,7 +137,7 @@ def _baseline_records(cfg, gallery, query, own, common, seed, chance):
         for role, config in (('gallery', gallery), ('query', query))
     }
     labels = [sets[role][0].labels for role in ('gallery', 'query')]
-    nobody = dict(own, kind='baseline', checkpoint=None, checkpoint_hash=None, seed=seed)
+    baseline = dict(own, kind='baseline', checkpoint=None, checkpoint_hash=None, seed=seed)
     common = dict(
         common,
         num_gallery=len(labels[0]),
@@ -148,7 +147,7 @@ def _baseline_records(cfg, gallery, query, own, common, seed, chance):
     records = [
         make_record(
             ProtocolOutput(dict(top1=majority_top1(*labels)), dict(top1=chance['top1'])),
-            **dict(nobody, subject='majority class', options={}),
+            **dict(baseline, subject='majority class', options={}),
             **common,
         )
     ]
@@ -159,29 +158,14 @@ def _baseline_records(cfg, gallery, query, own, common, seed, chance):
             make_record(
                 output,
                 **dict(
-                    nobody,
+                    baseline,
                     subject=name,
                     protocol=probe.name,
                     version=probe.version,
                     options={},
-                    views=describe_views(pipeline),
+                    views=view_of(pipeline).sentence,
                 ),
                 **common,
             )
         )
     return records, len(labels[0])
-
-
-def _centre_pipeline(pipeline):
-    """One small view of the frames that the test looks at: baselines are maps of 16 x 16."""
-    sample = next(step for step in pipeline if step['type'] == 'SampleWindow')
-    window = {key: sample[key] for key in ('num_frames', 'stride', 'short') if key in sample}
-    return [
-        dict(type='VideoInit'),
-        dict(type='SampleWindow', mode='center', **window),
-        dict(type='DecodeFrames'),
-        dict(type='Resize', scale=(-1, 64)),
-        dict(type='CenterCrop', crop_size=64),
-        dict(type='FormatShape', input_format='NCTHW'),
-        dict(type='PackActionInputs'),
-    ]

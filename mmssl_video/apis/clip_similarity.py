@@ -10,6 +10,10 @@ import numpy as np
 import torch
 
 from ..datasets import BadVideoError, VideoListDataset
+from ..datasets.pipelines import with_meta_keys
+from ..datasets.view_pipelines import augmented_pipeline
+from ..datasets.views import test_pipeline
+from ..datasets.windows import as_windows
 from ..evaluation.clip_statistics import (
     against_distance,
     cosines,
@@ -19,29 +23,8 @@ from ..evaluation.clip_statistics import (
 from ..results.similarity_figure import draw_similarities
 from ..results.work_dir import check_work_dir
 from .encoder import Encoder
-from .views import as_windows, num_blocks_of, view_pipeline
 
 STRENGTHS = (0, 4, 8, 12, 16)
-
-
-def augmented_pipeline(config, strength: int) -> list[dict]:
-    """Two temporally augmented views of a video's middle clip, no other augmentation.
-
-    Of T + e frames a third of e is dropped apart and the rest of e may go by the playback rate, up
-    to 1.25, as Table 4's row 16 + 12 with 4 dropped; a run of T is kept. T, stride and size are
-    those of the encoder's training.
-    """
-    pipeline = view_pipeline(config, num_windows=1)
-    length, dropped = pipeline[1]['num_frames'], strength // 3
-    steps = [
-        dict(pipeline[0]),
-        dict(pipeline[1], num_frames=length + strength),
-        dict(type='RepeatClips', times=2),
-        dict(type='PlaybackRateDistortion', max_dropped=strength - dropped),
-        dict(type='TemporalRandomDropout', num_dropped=dropped),
-        dict(type='TemporalRandomCrop', num_frames=length),
-    ]
-    return [*steps, *map(dict, pipeline[2:])]
 
 
 def analyse_similarity(
@@ -79,23 +62,18 @@ def analyse_similarity(
         ValueError: The encoders are trained on different frames, or too few videos are left.
     """
     check_work_dir(Path(out).parent, 'the folder of the figure', '--out')
-    pipelines = [view_pipeline(encoder.config, num_clips) for encoder in encoders]
+    view = encoders[0].view
+    pipelines = [test_pipeline(encoder.view, num_clips) for encoder in encoders]
     for encoder, pipeline in zip(encoders, pipelines):
         if pipeline != pipelines[0]:
             raise ValueError(
                 f'{encoder.name} was trained on other frames than {encoders[0].name}: '
                 'analyse them one by one'
             )
-    num_blocks = num_blocks_of(pipelines[0])
 
     def features(pipeline):
         """Index, features by encoder and what is known of each video that can be read."""
-        steps = [
-            dict(step, meta_keys=('window_starts', 'total_frames'))
-            if step['type'] == 'PackActionInputs'
-            else dict(step)
-            for step in pipeline
-        ]
+        steps = with_meta_keys(pipeline, ('window_starts', 'total_frames'))
         dataset = VideoListDataset(ann_file, steps, dict(video=videos), test_mode=True, seed=seed)
         order = np.random.default_rng(seed).permutation(len(dataset))[:max_videos]
         for index in np.sort(order).tolist():
@@ -106,7 +84,7 @@ def analyse_similarity(
             except BadVideoError as error:
                 unreadable[index] = str(error)
                 continue
-            windows = as_windows(sample['inputs'], num_blocks)
+            windows = as_windows(sample['inputs'], view.num_blocks)
             yield (
                 index,
                 [
@@ -120,18 +98,18 @@ def analyse_similarity(
             )
 
     unreadable, short = {}, []
-    span = (pipelines[0][1]['num_frames'] - 1) * pipelines[0][1]['stride'] + 1
+    span = (view.num_frames - 1) * view.stride + 1
     clips = [[] for _ in encoders]
-    for index, found, info in features(pipelines[0]):
+    for index, columns, info in features(pipelines[0]):
         if info['total_frames'] <= span:
             short.append(index)
             continue
-        for rows, mine in zip(clips, found):
-            rows.append((mine, (info['window_starts'] + span / 2) / info['total_frames']))
+        for rows, vectors in zip(clips, columns):
+            rows.append((vectors, (info['window_starts'] + span / 2) / info['total_frames']))
     pairs = {
         strength: [
-            [float(cosines(mine[:1], mine[1:])[0, 0]) for mine in found]
-            for _, found, _ in features(augmented_pipeline(encoders[0].config, strength))
+            [float(cosines(pair[:1], pair[1:])[0, 0]) for pair in columns]
+            for _, columns, _ in features(augmented_pipeline(view, strength))
         ]
         for strength in sorted(set(strengths))
     }

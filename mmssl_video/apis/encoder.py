@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -23,9 +24,9 @@ from ..checkpoints import (
     load_encoder,
     state_dict_of,
 )
+from ..datasets.views import View, view_of
 from ..models.recognizers.self_supervised import SelfSupervisedRecognizer
 from ..settings.names import find_config
-from .views import as_windows, find_pipeline, num_blocks_of
 
 
 class Encoder:
@@ -58,6 +59,11 @@ class Encoder:
     def device(self) -> torch.device:
         """Device of the parameters."""
         return next(self.model.parameters()).device
+
+    @functools.cached_property
+    def view(self) -> View:
+        """What it was shown of a video in its training."""
+        return view_of(self.config)
 
     @property
     def data_preprocessor(self) -> nn.Module:
@@ -113,7 +119,7 @@ class Encoder:
                 )
             hook = backbone.register_forward_hook(lambda module, args, out: calls.append(out))
         try:
-            found = self.model.extract_feat(data['inputs'])
+            output = self.model.extract_feat(data['inputs'])
         finally:
             if hook is not None:
                 hook.remove()
@@ -122,9 +128,9 @@ class Encoder:
                 f'{self.name} has no feature level {", ".join(levels)}: extract_feat '
                 f'of {type(self.model).__name__} runs its backbone {len(calls)} times'
             )
-        if isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict):
-            found = found[0]  # mmaction2's recognizers give arguments of the head as well
-        rows = dict(context=self._pooled(found, len(inputs)).mean(1))
+        if isinstance(output, tuple) and len(output) == 2 and isinstance(output[1], dict):
+            output = output[0]  # mmaction2's recognizers give arguments of the head as well
+        rows = dict(context=self._pooled(output, len(inputs)).mean(1))
         if calls:
             blocks = self._pooled(calls[0], len(inputs))
             rows.update(backbone=blocks.mean(1), block=blocks[:, blocks.shape[1] // 2])
@@ -141,20 +147,20 @@ class Encoder:
             rows[level] = rows[level].unflatten(0, blocks.shape[:2]).mean(1)
         return {level: rows[level] for level in levels}
 
-    def _pooled(self, found, windows):
+    def _pooled(self, maps, windows):
         """Maps ``[B * N, D, ...]``, or a nest of such, as ``[B, N, D]``."""
-        if isinstance(found, (list, tuple)):
-            return torch.cat([self._pooled(part, windows) for part in found], dim=2)
-        if len(found) % windows:
+        if isinstance(maps, (list, tuple)):
+            return torch.cat([self._pooled(part, windows) for part in maps], dim=2)
+        if len(maps) % windows:
             raise ValueError(
-                f'{self.name} gives {len(found)} features for {windows} windows: '
+                f'{self.name} gives {len(maps)} features for {windows} windows: '
                 f'extract_feat of {type(self.model).__name__} must give the same '
                 'number for each'
             )
         return (
-            found.float().flatten(2).mean(2).unflatten(0, (windows, -1))
-            if (found.ndim > 2)
-            else found.float().unflatten(0, (windows, -1))
+            maps.float().flatten(2).mean(2).unflatten(0, (windows, -1))
+            if (maps.ndim > 2)
+            else maps.float().unflatten(0, (windows, -1))
         )
 
 
@@ -224,7 +230,7 @@ def build_encoder(
             checkpoint_hash(checkpoint),
         )
     model.requires_grad_(False).to(device)
-    untracked = sum(not norm.track_running_stats for norm in _norms(model))
+    untracked = sum(not norm.track_running_stats for norm in norms_of(model))
     if untracked and is_main_process():
         print(
             f'note: {untracked} BatchNorm layers of {encoder.name} keep no running statistics, '
@@ -238,114 +244,30 @@ def own_levels(model: nn.Module) -> dict[str, str]:
     return model.feature_levels() if isinstance(model, SelfSupervisedRecognizer) else {}
 
 
-def calibrate_batchnorm(
-    encoder: Encoder, batches: Iterable[dict], num_batches: int, num_blocks: int | None = None
-) -> int:
-    """Replace BatchNorm's running statistics by those of unlabelled clips, in place.
+def norms_of(model: nn.Module) -> list[_BatchNorm]:
+    """BatchNorm layers of the encoder proper; those of predictors take no part in features."""
+    parts = [getattr(model, name, None) for name in ('backbone', 'neck')]
+    return [
+        module
+        for part in parts
+        if part is not None
+        for module in part.modules()
+        if isinstance(module, _BatchNorm)
+    ]
 
-    An untrained encoder has running statistics 0 and 1, which no data ever gave it; with the
-    statistics of real clips it is another, often quite different, encoder. The mean over batches
-    is cumulative (``momentum=None``). No weight changes.
 
-    Of every video the middle window is used: a long video counts no more than a short one, its
-    overlapping windows add little, and memory does not grow with its length.
-
-    Args:
-        encoder: Changed in place; its name gets ``, BN calibrated``.
-        batches: Batches of a data loader, ``dict(inputs=[[M, C, T, H, W], …])``.
-        num_batches: How many of them to use at most.
-        num_blocks: Blocks per window of the inputs; by default that of the encoder's own config.
-
-    Returns:
-        Batches used; 0 where there are no running statistics to set, with a notice.
+def check_names(encoders: Sequence[Encoder]) -> None:
+    """See that records can tell encoders apart.
 
     Raises:
-        ValueError: For no batch at all.
+        ValueError: Two have one name.
     """
-    norms = [norm for norm in _norms(encoder.model) if norm.track_running_stats]
-    if not norms:
-        if is_main_process():
-            print(
-                f'note: {encoder.name} has no BatchNorm layer with running statistics: there is '
-                'nothing to calibrate'
-            )
-        return 0
-    num_blocks = num_blocks or num_blocks_of(find_pipeline(encoder.config))
-    momenta = [norm.momentum for norm in norms]
-    used = 0
-    try:
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None
-            norm.train()
-        for batch in batches:
-            if used == num_batches:
-                break
-            if batch['inputs']:  # else all videos of the batch are unreadable
-                windows = [as_windows(x, num_blocks) for x in batch['inputs']]
-                encoder.extract(torch.stack([view[len(view) // 2] for view in windows]))
-                used += 1
-    finally:
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
-            norm.eval()
-    if not used:
+    names = [encoder.name for encoder in encoders]
+    if len(set(names)) < len(names):
         raise ValueError(
-            'BatchNorm cannot be calibrated on no batch: num_batches must be at least '
-            '1 and the list must name a video'
+            'encoders of one evaluation need different names, got '
+            f'{", ".join(names)}: set build_encoder(name=...)'
         )
-    encoder.name += ', BN calibrated'
-    encoder.bn_batches = used
-    return used
-
-
-def random_twins(encoders: Sequence[Encoder], seed: int = 0) -> list[Encoder]:
-    """The untrained encoders that belong beside trained ones, two for every architecture.
-
-    One is as initialised; the other (where BatchNorm keeps running statistics) is meant to be
-    calibrated, and carries ``bn_batches=None`` until it is. Weights that a config would load from
-    elsewhere (``pretrained``, ``init_cfg``) are left out: they would not be random. Where random
-    encoders are among those given, or no config tells how to build one, there is none; in the
-    latter case a notice says so.
-
-    Args:
-        encoders: Encoders that are evaluated.
-        seed: Seed of the random weights.
-    """
-    twins, seen = [], []
-    if any(encoder.seed is not None for encoder in encoders):
-        return twins
-    for encoder in encoders:
-        model = encoder.config.get('model')
-        if not isinstance(model, dict) or 'type' not in model:
-            if is_main_process():
-                print(f'note: no random encoder beside {encoder.name}: its config has no model')
-            continue
-        model = _without_weights(model)
-        if model in seen:
-            continue
-        seen.append(model)
-        config = Config(dict(encoder.config.to_dict(), model=model))
-        name = 'random' if len(seen) == 1 else f'random (as {encoder.name})'
-        twins.append(build_encoder('random', config, seed, encoder.device, name))
-        if any(norm.track_running_stats for norm in _norms(twins[-1].model)):
-            twins.append(build_encoder('random', config, seed, encoder.device, name))
-            twins[-1].bn_batches = None
-    return twins
-
-
-def _without_weights(config):
-    """A model's config without places to load weights from."""
-    if isinstance(config, dict):
-        # mmaction2's 3D networks inflate 2D weights unless pretrained is None
-        return {
-            key: None if key == 'pretrained' else _without_weights(value)
-            for key, value in config.items()
-            if not (key == 'init_cfg' and 'Pretrained' in str(value))
-        }
-    if isinstance(config, (list, tuple)):
-        return type(config)(_without_weights(value) for value in config)
-    return config
 
 
 @contextlib.contextmanager
@@ -388,11 +310,3 @@ def _build(config, source):
         )
     init_default_scope('mmaction')
     return MODELS.build(ConfigDict(model))
-
-
-def _norms(model):
-    """BatchNorm layers of the encoder proper; those of predictors take no part in features."""
-    parts = [getattr(model, name, None) for name in ('backbone', 'neck')]
-    return [
-        m for part in parts if part is not None for m in part.modules() if isinstance(m, _BatchNorm)
-    ]

@@ -10,23 +10,18 @@ from typing import Any, Callable
 
 import numpy as np
 import torch
-from mmaction.registry import DATASETS, TRANSFORMS
-from mmengine.dataset import Compose
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
-from mmengine.registry import init_default_scope
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from ..datasets import BadVideoError, scan_video_folder
-from ..datasets.pipelines import steps_of
+from ..datasets.guarded import Guarded, build_dataset
+from ..datasets.unlisted_videos import UnlistedVideos
 from ..datasets.video_folder import VIDEO_SUFFIXES
+from ..datasets.views import test_pipeline
+from ..datasets.windows import as_frames, as_windows
 from ..evaluation.registry import FEATURES
 from ..progress import Progress
 from .encoder import Encoder
-from .views import as_frames, as_windows, describe_views, modality_of, num_blocks_of, view_pipeline
-
-#: What samples say of their file, beside the frames.
-FILE_INFO = ('total_frames', 'original_shape')
 
 
 @dataclass
@@ -159,7 +154,7 @@ def extract_features(
         feature: ``'context'``, ``'backbone'``, ``'block'`` or ``'projection'``, see
             :meth:`Encoder.extract_levels`.
         clips: ``'mean'`` over the windows of a video, or ``'each'`` window's feature.
-        **sampling: Other options of ``SampleWindow``. For long videos give ``max_windows=32``, say:
+        **sampling: Other options of the sampler. For long videos give ``max_windows=32``, say:
             no more windows than that slide over a video, spread over its length, and so bound
             memory, which grows with ``batch_size`` times the windows of a video.
 
@@ -176,14 +171,13 @@ def extract_features(
             f"feature must be one of {', '.join(FEATURES)} and clips 'mean' or "
             f"'each', got {feature!r} and {clips!r}"
         )
-    dataset, pipeline, loader = _dataset(encoder, data, num_windows, root, sampling)
+    dataset, loader = _dataset(encoder, data, num_windows, root, sampling)
     options = dict(batch_size=batch_size, num_workers=num_workers)
     options.update(loader)
     return extract_needs(
         [encoder],
         {},
         dataset,
-        pipeline,
         [(feature, clips)],
         window_batch=window_batch,
         on_error=on_error,
@@ -196,8 +190,7 @@ def extract_features(
 def extract_many(
     encoders: Sequence[Encoder],
     baselines: dict[str, Callable[[Tensor, dict], Tensor]],
-    dataset: Dataset,
-    pipeline: Sequence[dict],
+    dataset: Any,
     **options: Any,
 ) -> list[FeatureSet]:
     """One feature a video, the mean context, by several encoders and trivial baselines.
@@ -209,16 +202,15 @@ def extract_many(
     """
     need = ('context', 'mean')
     return [
-        found[need]
-        for found in extract_needs(encoders, baselines, dataset, pipeline, [need], **options)
+        features[need]
+        for features in extract_needs(encoders, baselines, dataset, [need], **options)
     ]
 
 
 def extract_needs(
     encoders: Sequence[Encoder],
     baselines: dict[str, Callable[[Tensor, dict], Tensor]],
-    dataset: Dataset,
-    pipeline: Sequence[dict],
+    dataset: Any,
     needs: Sequence[tuple[str, str]],
     *,
     batch_size: int = 8,
@@ -235,9 +227,9 @@ def extract_needs(
         encoders: Encoders.
         baselines: Functions of the frames ``[W, T, 3, H, W]`` of one video and of what is known
             of its file (``total_frames``, ``original_shape``), by name.
-        dataset: Map-style; in test mode, as :func:`build_dataset` makes it.
-        pipeline: Its pipeline, for the block count and the description. Its ``SampleWindow`` may
-            bound the windows of a video (``max_windows``): those of a batch are held at once.
+        dataset: Strict, with ``get_data_info`` and ``view``, as :func:`build_dataset` makes it.
+            Its sampler may bound the windows of a video (``max_windows``): those of a batch are
+            held at once.
         needs: ``(feature, clips)`` pairs that are wanted, all from one forward pass.
         what: What the progress line calls the videos.
         batch_size, num_workers, window_batch, on_error, max_bad_share, progress: See
@@ -251,50 +243,50 @@ def extract_needs(
         raise ValueError(f"on_error must be 'skip' or 'raise', got {on_error!r}")
     if len(dataset) == 0:
         raise ValueError(f'there are no {what} to extract features from: the list is empty')
-    num_blocks = num_blocks_of(pipeline)
+    view = dataset.view
     # Whole batches are dealt to processes: the make-up of a batch, and with it every rounding (and
     # every batch statistic), does not depend on how many processes there are.
     batches = list(torch.arange(len(dataset)).split(batch_size))
-    mine = [batch.tolist() for batch in batches[get_rank() :: get_world_size()]]
+    own_batches = [batch.tolist() for batch in batches[get_rank() :: get_world_size()]]
     loader = DataLoader(
-        Guarded(dataset), batch_sampler=mine, num_workers=num_workers, collate_fn=list
+        Guarded(dataset), batch_sampler=own_batches, num_workers=num_workers, collate_fn=list
     )
-    bar = Progress(what, sum(map(len, mine)), progress and is_main_process())
-    found = []
+    bar = Progress(what, sum(map(len, own_batches)), progress and is_main_process())
+    own_items = []
     for items in loader:
         for item in items:
             if on_error == 'raise' and 'reason' in item:
                 raise RuntimeError(f'cannot read {item["name"]}: {item["reason"]}')
         good = [item for item in items if 'reason' not in item]
-        windows = [as_windows(item.pop('inputs'), num_blocks) for item in good]
+        windows = [as_windows(item.pop('inputs'), view.num_blocks) for item in good]
         infos = [item.pop('info') for item in good]
-        found_here = _features(encoders, baselines, windows, infos, needs, window_batch)
-        for item, features in zip(good, found_here):
+        rows = _features(encoders, baselines, windows, infos, needs, window_batch)
+        for item, features in zip(good, rows):
             item['features'] = features
-        for item, views in zip(good, windows):
-            item['windows'] = len(views)
-        found += items
+        for item, clips in zip(good, windows):
+            item['windows'] = len(clips)
+        own_items += items
         bar.step(len(items), bad=len(items) - len(good))
     gathered = sorted(
-        (item for part in all_gather_object(found) for item in part), key=lambda item: item['index']
+        (item for part in all_gather_object(own_items) for item in part),
+        key=lambda item: item['index'],
     )
     good = [item for item in gathered if 'reason' not in item]
     unreadable = [(item['name'], item['reason']) for item in gathered if 'reason' in item]
     _report_unreadable(unreadable, len(gathered), max_bad_share, what)
     labels = np.array([item['label'] for item in good], dtype=np.int64)
     counts = np.array([item['windows'] for item in good], dtype=np.int64)
-    views = describe_views(pipeline)
     makers = [
         dict(
             encoder=e.name,
             checkpoint=e.checkpoint,
             checkpoint_hash=e.checkpoint_hash,
             seed=e.seed,
-            views=views,
+            views=view.sentence,
         )
         for e in encoders
     ]
-    makers += [dict(baseline=name, views=views) for name in baselines]
+    makers += [dict(baseline=name, views=view.sentence) for name in baselines]
     names = [item['name'] for item in good]
     results = []
     for i, maker in enumerate(makers):
@@ -310,30 +302,6 @@ def extract_needs(
                 unreadable,
             )
     return results
-
-
-def build_dataset(config: dict) -> Dataset:
-    """Dataset of a config, in test mode: a bad video is an error, which extraction names.
-
-    Samples also carry what trivial baselines need to know of a file (:data:`FILE_INFO`).
-    """
-    config = dict(config)
-    if 'pipeline' not in config:
-        raise ValueError(
-            'the dataset config has no pipeline: features need one that ends in PackActionInputs'
-        )
-    config.update(
-        test_mode=True,
-        pipeline=[
-            dict(step, meta_keys=(*step.get('meta_keys', ('img_shape',)), *FILE_INFO))
-            if step['type'] == 'PackActionInputs'
-            else step
-            for step in steps_of(config['pipeline'])
-        ],
-    )
-    config.pop('on_error', None)
-    init_default_scope('mmaction')
-    return DATASETS.build(config)
 
 
 def _features(encoders, baselines, windows, infos, needs, window_batch):
@@ -385,119 +353,50 @@ def _report_unreadable(unreadable, total, max_bad_share, what):
         print(f'{len(unreadable)} of {total} {what} cannot be read and are left out: {names}{more}')
 
 
-class Guarded(Dataset):
-    """Samples with their index, label and name, or with the ``reason`` why they cannot be read.
-
-    Args:
-        dataset: Strict: its ``__getitem__`` raises :class:`BadVideoError`.
-    """
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> dict:
-        info = self.dataset.get_data_info(index)
-        item = dict(index=index, name=str(info['filename']), label=int(info.get('label', -1)))
-        try:
-            sample = self.dataset[index]
-            known = getattr(sample.get('data_samples'), 'metainfo', {})
-            item['inputs'] = sample['inputs']
-            item['info'] = {key: known[key] for key in FILE_INFO if key in known}
-        except BadVideoError as error:
-            item['reason'] = error.reason or str(error)
-        return item
-
-
-class _Videos(Dataset):
-    """Videos (or arrays of frames) without a list file, behind the interface of BaseDataset."""
-
-    def __init__(self, infos, pipeline, modality):
-        self.infos, self.modality = infos, modality
-        self.pipeline = Compose([TRANSFORMS.build(step) for step in pipeline])
-
-    def __len__(self):
-        return len(self.infos)
-
-    def get_data_info(self, index):
-        return dict(self.infos[index], start_index=0, modality=self.modality, sample_idx=index)
-
-    def __getitem__(self, index):
-        return self.pipeline(self.get_data_info(index))
-
-
 def _dataset(encoder, data, num_windows, root, sampling):
-    """Dataset, pipeline and loader options for whatever the user gave."""
+    """Dataset and loader options for whatever the user gave."""
     if isinstance(data, dict):
         if num_windows is not None or sampling or root is not None:
             raise ValueError(
-                'a dataset config says its windows (SampleWindow) and its folder '
+                'a dataset config says its windows (its sampler) and its folder '
                 '(data_prefix) itself: num_windows, root and sampling options are '
                 'for folders, lists and arrays'
             )
         loader = {
             k: data[k] for k in ('batch_size', 'num_workers') if 'dataset' in data and k in data
         }
-        config = data.get('dataset', data)
-        return build_dataset(config), config['pipeline'], loader
-    pipeline = view_pipeline(encoder.config, num_windows, **sampling)
-    kind = modality_of(encoder.config)  # a flow encoder must not be shown RGB frames
+        return build_dataset(data.get('dataset', data)), loader
+    pipeline = test_pipeline(encoder.view, num_windows, **sampling)
+    modality = encoder.view.modality  # a flow encoder must not be shown RGB frames
     if isinstance(data, np.ndarray) and data.ndim == 4:
         data = [data]
     if isinstance(data, (str, Path)):
         path = Path(data)
         if path.is_dir():  # classes are the folders in it
-            infos = [
-                dict(filename=str(path / name), label=label)
-                for name, label in scan_video_folder(path)[0]
-            ]
-            return _Videos(infos, pipeline, kind['modality']), pipeline, {}
-        elif path.suffix.lower() in VIDEO_SUFFIXES:
+            return UnlistedVideos.of_folder(path, pipeline, modality), {}
+        if path.suffix.lower() in VIDEO_SUFFIXES:
             data = [path]
         elif not path.is_file():
             raise FileNotFoundError(
                 f'{path} does not exist: give a folder of videos, a list file or a video file'
             )
         else:
-            dataset = build_dataset(
-                dict(
-                    type='VideoListDataset',
-                    ann_file=str(path),
-                    pipeline=pipeline,
-                    **kind,
-                    data_prefix=dict(video=str(path.parent if root is None else root)),
-                )
+            config = dict(
+                type='VideoListDataset',
+                ann_file=str(path),
+                pipeline=pipeline,
+                modality=modality,
+                suffix=encoder.view.suffix,
+                data_prefix=dict(video=str(path.parent if root is None else root)),
             )
-            return dataset, pipeline, {}
+            return build_dataset(config), {}
     if not len(data):
         raise ValueError('there are no videos to extract features from: the list is empty')
     if all(isinstance(item, np.ndarray) for item in data):
-        infos = [_frames(i, item) for i, item in enumerate(data)]
-        # The frames are there: nothing to open, and decoding is picking them out.
-        pipeline = [
-            dict(type='ArrayDecode') if step['type'] == 'DecodeFrames' else step
-            for step in pipeline
-            if step['type'] != 'VideoInit'
-        ]
-    elif all(isinstance(item, (str, Path)) for item in data):
-        infos = [dict(filename=str(path), label=-1) for path in data]
-        for info in infos:
-            if not Path(info['filename']).is_file():
-                raise FileNotFoundError(f'video {info["filename"]} does not exist')
-    else:
-        raise ValueError(
-            'videos must be a folder, a list file, a list of video files, arrays of '
-            'frames or a dataset config'
-        )
-    return _Videos(infos, pipeline, kind['modality']), pipeline, {}
-
-
-def _frames(index, array):
-    if array.ndim != 4 or array.shape[-1] != 3 or array.dtype != np.uint8 or not len(array):
-        raise ValueError(
-            f'array {index} must hold frames [T, H, W, 3] in uint8 RGB, got '
-            f'{list(array.shape)} {array.dtype}'
-        )
-    return dict(filename=f'array {index}', label=-1, array=array, total_frames=len(array))
+        return UnlistedVideos.of_arrays(data, pipeline, modality), {}
+    if all(isinstance(item, (str, Path)) for item in data):
+        return UnlistedVideos.of_files(data, pipeline, modality), {}
+    raise ValueError(
+        'videos must be a folder, a list file, a list of video files, arrays of '
+        'frames or a dataset config'
+    )

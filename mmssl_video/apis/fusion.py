@@ -97,7 +97,7 @@ def run_fusion(
     for output, subject, info, path in zip(
         outputs, [*names, fused], [*infos, None], [*files, None]
     ):
-        mine = infos if info is None else [info]
+        sources = infos if info is None else [info]
         records.append(
             make_record(
                 output,
@@ -107,16 +107,16 @@ def run_fusion(
                 options=dict(
                     weights=[float(w) for w in shares] if info is None else [1.0],
                     files=files if info is None else [path],
-                    subjects=[one.get('subject') for one in mine],
-                    streams=[one.get('options', {}) for one in mine],
+                    subjects=[one.get('subject') for one in sources],
+                    streams=[one.get('options', {}) for one in sources],
                 ),
                 split={
-                    role: _joined([one.get('split') or {} for one in mine], role)
+                    role: _joined([one.get('split') or {} for one in sources], role)
                     for role in ('gallery', 'query')
                 },
-                views=_joined(mine, 'views'),
-                checkpoint=_joined(mine, 'checkpoint'),
-                checkpoint_hash=_joined(mine, 'checkpoint_hash'),
+                views=_joined(sources, 'views'),
+                checkpoint=_joined(sources, 'checkpoint'),
+                checkpoint_hash=_joined(sources, 'checkpoint_hash'),
             )
         )
     if out is not None:

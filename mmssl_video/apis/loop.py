@@ -15,6 +15,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..checkpoints import checkpoint_hash, config_from_checkpoint, load_checkpoint_file, load_full
+from ..datasets.pipelines import dataset_of
+from ..datasets.views import view_of
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks.sample_seed import video_list_datasets
 from ..models.recognizers.self_supervised import SelfSupervisedRecognizer, method_of
@@ -25,7 +27,6 @@ from ..version import __version__
 from .classification import class_scores, classification_records
 from .encoder import quiet
 from .unintentional_records import unintentional_records
-from .views import dataset_of, describe_views
 
 # Settings of a model that say how it is tested, not what was trained.
 _OF_THE_TEST = ('max_views', 'data_preprocessor.normalize_test')
@@ -152,7 +153,7 @@ def run_loop(
             options={},
             dataset=str(dataset.get('ann_file', '')),
             split=dict(query=Path(dataset.get('ann_file', '')).name),
-            views=describe_views(dataset.get('pipeline', [])),
+            views=view_of(dict(dataset=dataset)).sentence,
             kind='model',
             **subject,
             checkpoint_hash=None if contents is None else checkpoint_hash(checkpoint),

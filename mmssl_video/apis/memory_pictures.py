@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checkpoints import load_checkpoint_file, load_full
+from ..datasets.views import test_pipeline, view_of
+from ..datasets.windows import as_windows
 from ..models.recognizers.self_supervised import SelfSupervisedRecognizer
 from ..results.memory_figure import draw_memory, embed
 from .encoder import Encoder, build_encoder
 from .features import FeatureSet, build_dataset, extract_features
-from .views import as_windows, num_blocks_of, view_pipeline
 
 
 class MemoryView(nn.Module):
@@ -107,7 +108,7 @@ def picture_memory(
             Encoder(view, encoder.config, encoder.name, encoder.checkpoint, encoder.checkpoint_hash)
         )
         config = encoder.config
-    pipeline = view_pipeline(config, num_windows)
+    pipeline = test_pipeline(view_of(config), num_windows)
     dataset = dict(
         type='VideoListDataset',
         ann_file=str(videos),
@@ -241,7 +242,7 @@ def distinct(order: np.ndarray, counts: np.ndarray, top: int) -> list[int]:
 
 def _frames_of(config: dict, found: FeatureSet, rows: list[list[int]]) -> list[list[np.ndarray]]:
     """Middle frames ``[H, W, 3]`` of clips, given as rows of the features."""
-    dataset, blocks = build_dataset(config), num_blocks_of(config['pipeline'])
+    dataset = build_dataset(config)
     places = {str(dataset.get_data_info(i)['filename']): i for i in range(len(dataset))}
     starts = np.cumsum(found.counts) - found.counts
     video_of = np.repeat(np.arange(len(found.counts)), found.counts)
@@ -250,7 +251,9 @@ def _frames_of(config: dict, found: FeatureSet, rows: list[list[int]]) -> list[l
         strips.append([])
         for row in line:
             video = video_of[row]
-            windows = as_windows(dataset[places[found.names[video]]]['inputs'], blocks)
+            windows = as_windows(
+                dataset[places[found.names[video]]]['inputs'], dataset.view.num_blocks
+            )
             window = windows[row - starts[video]]
             clip = window[len(window) // 2]
             strips[-1].append(clip[:, clip.shape[1] // 2].permute(1, 2, 0).byte().numpy())

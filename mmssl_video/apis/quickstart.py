@@ -8,23 +8,22 @@ import os
 import random
 from pathlib import Path
 
-from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 
 from ..datasets.demo_videos import make_demo_videos
 from ..datasets.errors import BadVideoError
-from ..datasets.pipelines import pipeline_of
+from ..datasets.transforms.video_io import VideoInit
 from ..datasets.video_folder import write_lists
+from ..datasets.views import test_pipeline, view_of
 from ..results.run_figure import draw_figure
 from ..results.table import format_table
 from ..results.work_dir import check_work_dir
 from ..settings.load import load_config
 from .encoder import build_encoder
+from .evaluation import run_evaluation
 from .features import extract_features
 from .loop import run_loop
-from .probe import run_evaluation
 from .training import train
-from .views import view_pipeline
 
 PROBES = ('linear', 'knn', 'retrieval')
 # What it takes from these configs: not the grid of SGD heads, which says the same more slowly.
@@ -106,7 +105,11 @@ def run_quickstart(
         print('There are no class folders, so there is nothing to probe: features only.')
         features = extract_features(
             encoder,
-            dict(cfg.val_dataloader.dataset, ann_file=data['all'], pipeline=view_pipeline(cfg)),
+            dict(
+                cfg.val_dataloader.dataset,
+                ann_file=data['all'],
+                pipeline=test_pipeline(encoder.view),
+            ),
             num_workers=1,
         )
         features.save(out / 'features.npz')
@@ -164,7 +167,7 @@ def fitting_stride(data: dict, num_frames: int, stride: int, seed: int) -> int:
         line.rsplit(' ', 1)[0]
         for line in Path(data['train']).read_text(encoding='utf-8').splitlines()
     ]
-    opener, lengths = TRANSFORMS.build(dict(type='VideoInit')), []
+    opener, lengths = VideoInit(), []
     for name in random.Random(seed).sample(names, min(len(names), 200)):
         try:
             lengths.append(opener(dict(filename=str(Path(data['root'], name))))['total_frames'])
@@ -195,15 +198,11 @@ def pretraining_config(
     """The pre-training config for these videos, as long as it is on the demo videos."""
     cfg = load_config(name)
     if fit_stride:
-        windows = [
-            step
-            for loader in (cfg.train_dataloader, cfg.val_dataloader)
-            for step in pipeline_of(loader)
-            if step['type'] == 'SampleWindow'
-        ]
-        data['stride'] = fitting_stride(data, windows[0].num_frames, windows[0].stride, seed)
-        for window in windows:
-            window.stride = data['stride']
+        view = view_of(cfg.train_dataloader)
+        data['stride'] = fitting_stride(data, view.num_frames, view.stride, seed)
+        for name, seen in (('train', view), ('val', view_of(cfg.val_dataloader))):
+            for key in seen.where['stride']:
+                cfg.merge_from_dict({f'{name}_dataloader.{key}': data['stride']})
     for loader, name in ((cfg.train_dataloader, 'train'), (cfg.val_dataloader, 'test')):
         loader.batch_size = min(loader.batch_size, data[f'num_{name}'])
         loader.dataset.ann_file = data[name]

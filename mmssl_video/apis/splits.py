@@ -19,7 +19,7 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from ..results.averages import SPLIT_DIGIT, average_records
 from ..results.records import append_results, read_results
 from ..settings.start import last_checkpoint
-from .probe import Evaluation
+from .evaluation import evaluate
 
 
 def with_split(cfg: Config, split: int) -> Config:
@@ -29,7 +29,7 @@ def with_split(cfg: Config, split: int) -> Config:
         ValueError: No list file has ``split<digit>`` or ``fold<digit>`` in its name.
         FileNotFoundError: A list of that split is not there.
     """
-    cfg, found, lists = copy.deepcopy(cfg), [], []
+    cfg, changed, lists = copy.deepcopy(cfg), [], []
 
     def change(node):
         for key, value in node.items() if isinstance(node, dict) else enumerate(node):
@@ -42,17 +42,17 @@ def with_split(cfg: Config, split: int) -> Config:
                     node[key] = (
                         folder + slash + SPLIT_DIGIT.sub(lambda match: f'{match[1]}{split}', name)
                     )
-                    found.append(node[key])
+                    changed.append(node[key])
 
     for key in list(cfg):
         if isinstance(cfg[key], (dict, list)):
             change(cfg[key])
-    if not found:
+    if not changed:
         raise ValueError(
             'no list of the config has split1, fold0 or such in its name, so there is '
             f'nothing to average over; its lists are {", ".join(sorted(set(lists)))}'
         )
-    for path in found:
+    for path in changed:
         if not Path(path).is_file():
             raise FileNotFoundError(
                 f'there is no list {path} of split {split}: make it with '
@@ -70,28 +70,23 @@ def evaluate_splits(
         cfgs: Config of each split (:func:`with_split`).
         checkpoint: See :func:`mmssl_video.apis.run_evaluation`.
         out: JSON file to append the records to.
-        **options: Of :class:`mmssl_video.apis.probe.Evaluation`. BatchNorm is calibrated on the
+        **options: Of :func:`mmssl_video.apis.evaluation.evaluate`. BatchNorm is calibrated on the
             gallery of the first split, for all of them.
 
     Returns:
         Records of each split, then of the averages (:func:`average_records`); the same in every
         process of a distributed run.
     """
-    evaluation = Evaluation(list(cfgs.values()), checkpoint, **options)
-    sets = evaluation.extract()
+    splits = evaluate(list(cfgs.values()), checkpoint, **options)
     box = [None]
     if is_main_process():
-        found = [evaluation.judge(i, each) for i, each in enumerate(sets)]
-        queries = {
-            (result.record['protocol'], result.record['subject']): set() for result in found[0]
-        }
-        for results in found:
+        queries: dict[tuple[str, str], set] = {}
+        for results in splits:
             for result in results:
                 pair = result.sets or results[-1].sets
-                queries[result.record['protocol'], result.record['subject']].update(
-                    pair['query'].names
-                )
-        records = [[result.record for result in results] for results in found]
+                key = result.record['protocol'], result.record['subject']
+                queries.setdefault(key, set()).update(pair['query'].names)
+        records = [[result.record for result in results] for results in splits]
         box[0] = sum(records, []) + average_records(
             dict(zip(cfgs, records)), {key: len(names) for key, names in queries.items()}
         )
@@ -149,10 +144,10 @@ def train_splits(
             *[] if baselines else ['--no-baselines'],
         )
         records[split] = read_results(results)
-    found = sum(records.values(), []) + average_records(records)
+    averaged = sum(records.values(), []) + average_records(records)
     if out is not None:
-        append_results(out, found)
-    return found
+        append_results(out, averaged)
+    return averaged
 
 
 def _run(command, *arguments):

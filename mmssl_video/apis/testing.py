@@ -11,8 +11,8 @@ from mmengine.dist import is_main_process
 
 from ..results.records import append_results
 from ..settings.kinds import kind_of
+from .evaluation import run_evaluation
 from .loop import run_loop
-from .probe import run_evaluation
 from .unintentional_surprise import run_surprise
 
 

@@ -8,12 +8,13 @@ import numpy as np
 from mmengine.config import Config
 
 from ..checkpoints import checkpoint_hash
-from ..datasets.transforms.failure import STEP_CLASSES
+from ..datasets.pipelines import dataset_of
+from ..datasets.transforms.unintentional import STEP_CLASSES
+from ..datasets.views import view_of
 from ..evaluation import ProtocolOutput
 from ..evaluation.unintentional.metric import UnintentionalActionMetric
 from ..evaluation.unintentional.timeline import THRESHOLDS, localisation_name
 from ..results.records import closeness_warnings, make_record
-from .views import dataset_of, describe_views
 
 
 def unintentional_records(
@@ -49,19 +50,19 @@ def unintentional_records(
         ``details['queries']`` has, for each figure, the number of those that it rests on, and
         ``details['num_units']`` the number of units (of one block's length) of each class.
     """
-    told, output = trained or {}, metric.output()
+    training, output = trained or {}, metric.output()
     query = dataset_of(cfg.test_dataloader)
-    pretrained = told.get('pretrained') or {}
-    train_list = dataset_of(told.get('train_dataloader') or cfg.get('train_dataloader')).get(
+    pretrained = training.get('pretrained') or {}
+    train_list = dataset_of(training.get('train_dataloader') or cfg.get('train_dataloader')).get(
         'ann_file'
     )
     own = dict(
-        protocol=(told.get('unintentional') or cfg.unintentional).protocol,
+        protocol=(training.get('unintentional') or cfg.unintentional).protocol,
         version=1,
         dataset=cfg.unintentional.dataset,
-        views=describe_views(query['pipeline']),
+        views=view_of(query).sentence,
         bn_batches=0,
-        seed=(told.get('randomness') or {}).get('seed', seed),
+        seed=(training.get('randomness') or {}).get('seed', seed),
         num_gallery=0,
         num_queries=len(metric.videos),
         num_classes=len(STEP_CLASSES),
@@ -71,7 +72,7 @@ def unintentional_records(
         ),
         unreadable=dict(gallery=[], query=unreadable),
     )
-    nobody = dict(own, kind='baseline', checkpoint=None, checkpoint_hash=None, options={})
+    baseline = dict(own, kind='baseline', checkpoint=None, checkpoint_hash=None, options={})
     details = dict(queries=output.details['queries'])
     middle = {
         localisation_name(within): 100
@@ -86,10 +87,12 @@ def unintentional_records(
         make_record(
             ProtocolOutput(output.details['majority_class'], output.chance, details),
             subject='majority class',
-            **nobody,
+            **baseline,
         ),
         make_record(
-            ProtocolOutput(middle, output.chance, details), subject='middle of the video', **nobody
+            ProtocolOutput(middle, output.chance, details),
+            subject='middle of the video',
+            **baseline,
         ),
         make_record(
             output,

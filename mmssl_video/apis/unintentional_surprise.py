@@ -11,17 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
-from mmengine.dataset import Compose
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 from mmengine.registry import init_default_scope
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from ..checkpoints import load_checkpoint_file, load_full
-from ..datasets import BadVideoError, scan_video_folder
+from ..datasets import BadVideoError
+from ..datasets.guarded import Guarded, build_dataset
+from ..datasets.unlisted_videos import UnlistedVideos
 from ..datasets.video_folder import VIDEO_SUFFIXES
-from ..datasets.views import view_of
+from ..datasets.view_pipelines import TIMELINE_INFO, surprise_pipeline
+from ..datasets.windows import as_windows
 from ..evaluation.unintentional.localisation import (
     PROTOCOL,
     VERSION,
@@ -37,10 +38,6 @@ from ..results.records import append_results, closeness_warnings, make_record, r
 from ..results.surprise_curves import SurpriseCurve, draw_curves, save_curves
 from ..results.work_dir import check_work_dir
 from .encoder import Encoder, build_encoder, quiet
-from .features import build_dataset
-from .views import as_windows, describe_views, modality_of, num_blocks_of, view_pipeline
-
-_META = ('total_frames', 'avg_fps', 'window_starts', 'frame_interval')
 
 
 def run_surprise(
@@ -103,8 +100,7 @@ def run_surprise(
     if results is not None:
         read_results(results)  # an unusable results file must not cost a whole run
     encoder = _predictive_model(checkpoint, encoder_config, seed, device)
-    pipeline = surprise_pipeline(encoder.config)
-    blocks = num_blocks_of(pipeline)
+    pipeline, blocks = surprise_pipeline(encoder.view), encoder.view.num_blocks
     _try_on_nothing(encoder)
     if min_observed is None:
         min_observed = encoder.model.observed_blocks or blocks // 2
@@ -113,9 +109,10 @@ def run_surprise(
             f'min_observed={min_observed} must be at least 1 and below the {blocks} '
             'blocks of a window'
         )
-    dataset = _dataset(videos, pipeline, root, modality_of(encoder.config))
+    dataset = _dataset(videos, pipeline, root, encoder.view)
     if len(dataset) == 0:
         raise ValueError(f'{videos} holds no video')
+    views = dataset.view.sentence
     curves, unreadable = _curves(encoder, dataset, blocks, min_observed, num_workers, window_batch)
     if len(unreadable) > max_bad_share * len(dataset) or not curves:
         raise RuntimeError(
@@ -130,7 +127,7 @@ def run_surprise(
     records = []
     if known:
         source = videos.get('ann_file') if isinstance(videos, dict) else videos
-        nobody = dict(kind='baseline', checkpoint=None, checkpoint_hash=None)
+        baseline = dict(kind='baseline', checkpoint=None, checkpoint_hash=None)
         model = dict(
             kind='encoder', checkpoint=encoder.checkpoint, checkpoint_hash=encoder.checkpoint_hash
         )
@@ -143,7 +140,7 @@ def run_surprise(
                     options=dict(thresholds=list(THRESHOLDS), min_observed=min_observed),
                     dataset=name or str(source),
                     split=dict(gallery=None, query=Path(source).name),
-                    views=describe_views(pipeline),
+                    views=views,
                     seed=seed if encoder.seed is None else encoder.seed,
                     bn_batches=encoder.bn_batches,
                     num_gallery=0,
@@ -151,7 +148,7 @@ def run_surprise(
                     num_classes=0,
                     unreadable=dict(gallery=[], query=unreadable),
                     subject=encoder.name if subject == 'surprise' else subject,
-                    **(model if subject == 'surprise' else nobody),
+                    **(model if subject == 'surprise' else baseline),
                 )
             )
         records[-1]['warnings'] = closeness_warnings(records)[encoder.name]
@@ -164,7 +161,7 @@ def run_surprise(
                 version=VERSION,
                 checkpoint=encoder.checkpoint,
                 checkpoint_hash=encoder.checkpoint_hash,
-                views=describe_views(pipeline),
+                views=views,
                 min_observed=min_observed,
             ),
         )
@@ -178,27 +175,6 @@ def run_surprise(
 def _reasons(unreadable):
     more = f'; and {len(unreadable) - 5} more' if len(unreadable) > 5 else ''
     return ': ' + '; '.join(f'{video}: {reason}' for video, reason in unreadable[:5]) + more
-
-
-def surprise_pipeline(config: Config | dict) -> list[dict]:
-    """The views of a model's training, as windows that move by one block to the video's end."""
-    pipeline = view_pipeline(config)
-    blocks = num_blocks_of(pipeline)
-    if blocks < 2:
-        raise ValueError(
-            "the model's windows are one block each, so there is nothing to predict: "
-            'surprise needs a model of DPC or MemDPC'
-        )
-    for step in pipeline:
-        if step['type'] == 'SampleWindow':
-            step.update(
-                type='SampleFailureWindow',
-                num_blocks=blocks,
-                short='pad',
-                step_frames=step['num_frames'] * step['stride'] // blocks,
-            )
-    pipeline[-1]['meta_keys'] = _META
-    return pipeline
 
 
 def _predictive_model(checkpoint, encoder_config, seed, device):
@@ -222,7 +198,7 @@ def _predictive_model(checkpoint, encoder_config, seed, device):
 @torch.no_grad()
 def _try_on_nothing(encoder):
     """Let the model predict the steps of one grey window: what cannot be done fails here."""
-    view = view_of(encoder.config)
+    view = encoder.view
     shape = (view.num_blocks, 3, view.block_frames, view.size, view.size)
     batch = encoder.data_preprocessor(dict(inputs=[torch.zeros(shape)], data_samples=None))
     try:
@@ -231,84 +207,60 @@ def _try_on_nothing(encoder):
         raise ValueError(f'{encoder.name}: {error}') from None
 
 
-class _Videos(Dataset):
-    """Videos with or without the time of a failure, unreadable ones with their reason."""
-
-    def __init__(self, infos, pipeline):
-        self.infos, self.pipeline = infos, pipeline
-
-    def __len__(self):
-        return len(self.infos)
-
-    def __getitem__(self, index):
-        info = dict(self.infos[index])
-        item = dict(
-            index=index,
-            name=info.get('name', info['filename']),
-            failure=info.get('failure_time', math.nan),
-        )
-        try:
-            found = self.pipeline(info)
-            item.update(
-                inputs=found['inputs'], **{key: found['data_samples'].get(key) for key in _META}
-            )
-            seconds = item['total_frames'] / (item['avg_fps'] or math.nan)
-            if math.isnan(seconds):
-                raise BadVideoError(info['filename'], 'names no frame rate')
-            if item['failure'] >= seconds:
-                raise BadVideoError(
-                    info['filename'],
-                    f'ends after {seconds:.2f} s, before its failure at {item["failure"]:g} s',
-                )
-        except BadVideoError as error:
-            item['reason'] = error.reason or str(error)
-        return item
+def _check_time(entry, info):
+    """Refuse a video whose time, or whose failure's place in it, is unknown."""
+    seconds = info['total_frames'] / (info.get('avg_fps') or math.nan)
+    if math.isnan(seconds):
+        raise BadVideoError('', 'names no frame rate')
+    failure = entry.get('failure_time', math.nan)
+    if failure >= seconds:
+        raise BadVideoError('', f'ends after {seconds:.2f} s, before its failure at {failure:g} s')
 
 
-def _dataset(videos, pipeline, root, kind):
-    init_default_scope('mmaction')
-    if isinstance(videos, dict) or (
-        Path(videos).is_file() and Path(videos).suffix.lower() not in VIDEO_SUFFIXES
-    ):
+def _dataset(videos, pipeline, root, view):
+    """Videos with or without the time of a failure."""
+    path = None if isinstance(videos, dict) else Path(videos)
+    if path is None or (path.is_file() and path.suffix.lower() not in VIDEO_SUFFIXES):
         config = videos
-        if not isinstance(videos, dict):
-            folder = Path(videos).parent
+        if path is not None:
+            folder = path.parent
             root = root or (folder / 'videos' if (folder / 'videos').is_dir() else folder)
             config = dict(
-                type='OopsDataset', ann_file=str(videos), data_prefix=dict(video=str(root)), **kind
+                type='OopsDataset',
+                ann_file=str(path),
+                data_prefix=dict(video=str(root)),
+                modality=view.modality,
+                suffix=view.suffix,
             )
-        dataset = build_dataset(dict(config, pipeline=pipeline))
-        return _Videos([dataset.get_data_info(i) for i in range(len(dataset))], dataset.pipeline)
-    path = Path(videos)
+        return build_dataset(dict(config, pipeline=pipeline))
+    init_default_scope('mmaction')
     if path.is_dir():
-        infos = [
-            dict(filename=str(path / name), name=name) for name, _ in scan_video_folder(path)[0]
-        ]
-    elif path.is_file():
-        infos = [dict(filename=str(path))]
-    else:
-        raise FileNotFoundError(f'{path} does not exist: give a list, a video file or a folder')
-    infos = [dict(info, start_index=0, modality=kind['modality']) for info in infos]
-    return _Videos(infos, Compose([TRANSFORMS.build(step) for step in pipeline]))
+        return UnlistedVideos.of_folder(path, pipeline, view.modality)
+    if path.is_file():
+        return UnlistedVideos.of_files([path], pipeline, view.modality)
+    raise FileNotFoundError(f'{path} does not exist: give a list, a video file or a folder')
 
 
 @torch.no_grad()
 def _curves(encoder, dataset, num_blocks, min_observed, num_workers, window_batch):
     """Curves of all videos in their order, and the unreadable ones."""
-    mine = list(range(len(dataset)))[get_rank() :: get_world_size()]
-    found, device = [], encoder.device
-    bar = Progress('surprise of videos', len(mine), is_main_process())
-    for item in DataLoader(dataset, sampler=mine, batch_size=None, num_workers=num_workers):
-        if 'inputs' in item and 'reason' not in item:
+    guarded = Guarded(dataset, TIMELINE_INFO, ('failure_time', 'name'), _check_time)
+    own_share = range(len(dataset))[get_rank() :: get_world_size()]
+    own_items, device = [], encoder.device
+    bar = Progress('surprise of videos', len(own_share), is_main_process())
+    for item in DataLoader(guarded, sampler=own_share, batch_size=None, num_workers=num_workers):
+        info = item.pop('info', {})
+        item['name'] = item['entry'].get('name', item['name'])
+        if 'reason' not in item:
             windows = as_windows(item.pop('inputs'), num_blocks)
             surprise = []
             for part in windows.split(window_batch):
                 batch = encoder.data_preprocessor(dict(inputs=list(part), data_samples=None))
                 pair = encoder.model.predict_steps(batch['inputs'].to(device))
                 surprise.append(discrepancy(*pair).cpu())
-            length = windows.shape[3] * int(item['frame_interval'])
-            total, fps = int(item['total_frames']), float(item['avg_fps'])
-            starts = np.asarray(item['window_starts'])[:, None] + np.arange(1, num_blocks) * length
+            length = windows.shape[3] * int(info['frame_interval'])
+            total, fps = int(info['total_frames']), float(info['avg_fps'])
+            starts = np.asarray(info['window_starts'])[:, None] + np.arange(1, num_blocks) * length
             values = torch.stack([torch.cat(surprise), block_motion(windows)], -1)
             first = min_observed - 1  # of the predicted blocks
             means, _ = average_on_timeline(
@@ -323,18 +275,18 @@ def _curves(encoder, dataset, num_blocks, min_observed, num_workers, window_batc
                 means[:, 0],
                 means[:, 1],
                 total / fps,
-                float(item['failure']),
+                float(item['entry'].get('failure_time', math.nan)),
             )
             if np.isnan(means).all():
                 item['reason'] = (
                     f'has {total} frames; a prediction needs {min_observed} blocks '
                     f'of {length} frames before it'
                 )
-        item.pop('inputs', None)
-        found.append(item)
+        own_items.append(item)
         bar.step(bad='reason' in item)
     gathered = sorted(
-        (item for part in all_gather_object(found) for item in part), key=lambda item: item['index']
+        (item for part in all_gather_object(own_items) for item in part),
+        key=lambda item: item['index'],
     )
     return (
         [item['curve'] for item in gathered if 'reason' not in item],

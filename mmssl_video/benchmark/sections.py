@@ -17,15 +17,18 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmaction.registry import DATASETS, MODELS, TRANSFORMS
+from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from PIL import Image, ImageEnhance
 from torch.utils.data import DataLoader
 
-from ..apis.views import pipeline_of
 from ..datasets import scan_video_folder
 from ..datasets.demo_videos import make_demo_videos
+from ..datasets.pipelines import build_steps, training_pipeline
+from ..datasets.transforms.color import VideoColorJitter
+from ..datasets.transforms.video_io import DecodeFrames
+from ..datasets.views import view_of
 from ..models.losses import DenseInfoNCELoss
 from ..settings.names import find_config
 from ..settings.start import last_checkpoint
@@ -60,7 +63,7 @@ def pil_jitter(imgs: list[np.ndarray]) -> list[np.ndarray]:
 @section
 def augment(options: Options) -> Iterator[Result]:
     """Colour jitter of one 40-frame clip, per frame, one thread."""
-    jitter = TRANSFORMS.build(dict(type='VideoColorJitter'))
+    jitter = VideoColorJitter()
     rng = np.random.default_rng(0)
     for size in (128, 224):
         imgs = []
@@ -69,7 +72,7 @@ def augment(options: Options) -> Iterator[Result]:
             imgs.append(np.uint8(np.clip(255 * img, 0, 255)))
         seconds = in_turns(
             {
-                'VideoColorJitter': lambda imgs=imgs: jitter(dict(imgs=imgs)),
+                VideoColorJitter.__name__: lambda imgs=imgs: jitter(dict(imgs=imgs)),
                 'PIL, frame by frame': lambda imgs=imgs: pil_jitter(imgs),
             },
             options.repeats,
@@ -87,10 +90,11 @@ def augment(options: Options) -> Iterator[Result]:
 def pipeline(options: Options) -> Iterator[Result]:
     """Clips per second of a config's training pipeline, on one worker, and of decoding alone."""
     config = Config.fromfile(find_config(options.config))
-    steps = [dict(step) for step in pipeline_of(config.train_dataloader)]
-    names = [step['type'] for step in steps]
-    if 'DecodeFrames' not in names:
-        raise ValueError(f'{options.config} trains on no pipeline with DecodeFrames')
+    view = view_of(config)
+    steps = build_steps(training_pipeline(config))
+    decoders = [i for i, step in enumerate(steps) if isinstance(step, DecodeFrames)]
+    if not decoders:
+        raise ValueError(f'{options.config} trains on no pipeline with {DecodeFrames.__name__}')
     with tempfile.TemporaryDirectory() as folder:
         videos = Path(options.videos or Path(folder, 'videos'))
         if options.videos is None:
@@ -111,7 +115,7 @@ def pipeline(options: Options) -> Iterator[Result]:
                 )
             )
 
-        decoding = dataset(steps[: names.index('DecodeFrames') + 1])
+        decoding = dataset(steps[: decoders[0] + 1])
         whole = dataset(steps)
         loader = DataLoader(
             whole,
@@ -130,10 +134,9 @@ def pipeline(options: Options) -> Iterator[Result]:
             options.repeats,
         )
         frame = decoding[0]['imgs'][0].shape
-    window = next(step for step in steps if step['type'] == 'SampleWindow')
     yield Result(
-        f'Training pipeline of {Path(options.config).name}: clips of {window["num_frames"]} '
-        f'frames at stride {window["stride"]} of {len(entries)} videos, the first '
+        f'Training pipeline of {Path(options.config).name}: clips of {view.num_frames} '
+        f'frames at stride {view.stride} of {len(entries)} videos, the first '
         f'{frame[1]}x{frame[0]}, one thread',
         {name: [len(entries) / s for s in values] for name, values in seconds.items()},
         'clips/s',

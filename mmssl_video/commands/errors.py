@@ -78,10 +78,8 @@ def sentence(error: BaseException) -> str:
     """The message of an error as one line of text."""
     if isinstance(error, SyntaxError):
         return f'{error.filename}, line {error.lineno}: {error.msg}'
-    if isinstance(error, KeyError) and error.args:
-        text = str(error.args[0])  # str() of a KeyError puts it in quotes
-    else:
-        text = str(error)
+    # str() of a KeyError puts it in quotes
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
     if 'Original Traceback' in text:
         text = re.sub(r'^[\w.]+: ', '', text.strip().splitlines()[-1])
     text = ' '.join(text.split())

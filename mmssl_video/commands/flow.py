@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ..datasets.flow import FlowReport, extract_flow, find_videos
+from ..datasets.flow_extraction import FlowReport, extract_flow, find_videos
 from ..progress import Progress
 from . import arguments
 

@@ -18,6 +18,7 @@ from typing import Callable
 import cv2
 import numpy as np
 
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_format import (
     SUFFIXES,
@@ -31,7 +32,6 @@ from mmssl_video.datasets.flow_format import (
 )
 from mmssl_video.datasets.preparation.parallel import Failure, run_jobs
 from mmssl_video.datasets.transforms.flow_input import FlowFolder, open_flow
-from mmssl_video.datasets.transforms.video_io import VideoSource
 from mmssl_video.datasets.video_folder import scan_video_folder
 
 _TIMEOUT = 1e6  # seconds for one video; hours of video take days
@@ -317,16 +317,16 @@ def find_videos(
             below = os.path.relpath(os.path.abspath(source), os.path.abspath(root))
             if below.split(os.sep)[0] == os.pardir:
                 raise ValueError(f'the folder {str(source)!r} does not lie in --root {str(root)!r}')
-            found = [
+            videos = [
                 Path(below, name).as_posix()
                 for name, _ in scan_video_folder(source)[0]
                 if not name.endswith(SUFFIXES['mp4'])
             ]
         elif os.path.isfile(source):
-            found = _listed(source, root)
+            videos = _listed(source, root)
         else:
             raise FileNotFoundError(f'there is no list or folder {str(source)!r}')
-        names.update(dict.fromkeys(found))
+        names.update(dict.fromkeys(videos))
     return list(names), root
 
 

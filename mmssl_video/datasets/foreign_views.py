@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mmaction.datasets.transforms as mmaction_transforms
-
-if TYPE_CHECKING:
-    from mmssl_video.datasets.views import View
 
 
 def is_foreign(kind: Any) -> bool:
@@ -16,7 +13,7 @@ def is_foreign(kind: Any) -> bool:
     return any(each in DESCRIBED for each in getattr(kind, '__mro__', ()))
 
 
-def describe_foreign(transform: Any, view: View) -> View:
+def describe_foreign(transform: Any, view: Any) -> Any:
     """The view after a transform of mmaction2; as it was, after what the table does not hold."""
     for kind in type(transform).__mro__:
         if kind in DESCRIBED:
@@ -82,7 +79,7 @@ def _jitter(jitter, view):
 
 
 #: Transforms of mmaction2, with what they do to a view; a class stands for those that extend it.
-DESCRIBED: dict[type, Callable[[Any, View], View]] = {
+DESCRIBED: dict[type, Callable[[Any, Any], Any]] = {
     mmaction_transforms.SampleFrames: _sample_frames,
     mmaction_transforms.DenseSampleFrames: _dense_frames,
     mmaction_transforms.UniformSample: _uniform_frames,

@@ -1,16 +1,46 @@
-"""Samples of a strict dataset, in which a bad video is no error but says its reason."""
+"""Strict datasets for tests, and their samples, in which a bad video says its reason."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mmaction.registry import DATASETS
+from mmengine.registry import init_default_scope
 from torch.utils.data import Dataset
 
 from mmssl_video.datasets.errors import BadVideoError
+from mmssl_video.datasets.pipelines import steps_of, with_meta_keys
+from mmssl_video.datasets.views import View, view_after
 
 #: What samples say of their file, beside the frames, for baselines without a network.
 FILE_INFO = ('total_frames', 'original_shape')
+
+
+def build_dataset(config: dict) -> Any:
+    """Dataset of a config, in test mode: a bad video is an error, which :class:`Guarded` names.
+
+    Samples also carry what trivial baselines need to know of a file (:data:`FILE_INFO`), and the
+    dataset knows what its pipeline shows of a video, as ``view``.
+
+    Raises:
+        ValueError: The config has no pipeline, or one that does not end by packing; an empty one
+            is for a dataset whose list alone is looked at.
+    """
+    config = dict(config)
+    if 'pipeline' not in config:
+        raise ValueError(
+            'the dataset config has no pipeline: features need one that ends in PackActionInputs'
+        )
+    steps = steps_of(config['pipeline'])
+    config.update(test_mode=True, pipeline=with_meta_keys(steps, FILE_INFO) if steps else [])
+    config.pop('on_error', None)
+    init_default_scope('mmaction')
+    dataset = DATASETS.build(config)
+    if not hasattr(dataset, 'view'):  # ours say it themselves
+        seen = View(modality=config.get('modality', 'RGB'))
+        dataset.view = view_after(dataset.pipeline.transforms, seen)
+    return dataset
 
 
 class Guarded(Dataset):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch.utils.data import Dataset
 
@@ -11,15 +12,16 @@ class UnionDataset(Dataset):
     """Every file of several datasets once, in the order in which they first occur.
 
     Args:
-        datasets: With ``get_data_info``, and one pipeline for all.
+        datasets: With ``get_data_info`` and ``view``, and one pipeline for all.
     """
 
-    def __init__(self, datasets: Sequence[Dataset]) -> None:
-        places = {}
+    def __init__(self, datasets: Sequence[Any]) -> None:
+        places: dict[str, tuple[Any, int]] = {}
         for dataset in datasets:
             for i in range(len(dataset)):
                 places.setdefault(str(dataset.get_data_info(i)['filename']), (dataset, i))
         self.places = list(places.values())
+        self.view = datasets[0].view
 
     def __len__(self) -> int:
         return len(self.places)

@@ -2,9 +2,9 @@
 
 from ..results.confidence import wilson_interval
 from ..results.protocol_output import ProtocolOutput
-from . import knn, linear, probe_grid, retrieval, ssl_metric  # noqa: F401  (registered on import)
+from . import knn, linear, probe_grid, retrieval, ssl_metric  # registered on import
 from .registry import get_protocol, list_protocols, register_protocol
-from .unintentional import metric  # noqa: F401  (registered on import)
+from .unintentional import metric  # registered on import
 
 __all__ = [
     'ProtocolOutput',

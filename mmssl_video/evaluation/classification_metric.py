@@ -81,20 +81,20 @@ class ClassificationMetric(BaseMetric):
         Raises:
             RuntimeError: No video has one.
         """
-        found = {item['index']: item for part in all_gather_object(self.results) for item in part}
+        items = {item['index']: item for part in all_gather_object(self.results) for item in part}
         self.results.clear()
-        if not found:
+        if not items:
             raise RuntimeError('no video of the list has a prediction: there is nothing to measure')
-        if len(found) < size:
+        if len(items) < size:
             print_log(
-                f'{size - len(found)} of the {size} videos could not be read: accuracies are '
-                f'those of the other {len(found)}',
+                f'{size - len(items)} of the {size} videos could not be read: accuracies are '
+                f'those of the other {len(items)}',
                 'current',
                 logging.WARNING,
             )
         return {
             f'{self.prefix}/{name}': value
-            for name, value in self.compute_metrics([found[i] for i in sorted(found)]).items()
+            for name, value in self.compute_metrics([items[i] for i in sorted(items)]).items()
         }
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:

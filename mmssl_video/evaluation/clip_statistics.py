@@ -60,12 +60,12 @@ def against_distance(
     if not len(rows):
         raise ValueError('similarity over time needs videos with two clips at least')
     places = np.rint(rows[:, 1] / max(rows[:, 1].max(), 1e-12) * num_bins).astype(int)
-    found = []
+    bins = []
     for place in np.unique(places):
         part = rows[places == place]
         per_video = [part[part[:, 0] == number, 2].mean() for number in np.unique(part[:, 0])]
         mean, interval = mean_and_interval(per_video)
-        found.append(
+        bins.append(
             dict(
                 distance=float(part[:, 1].mean()),
                 similarity=mean,
@@ -73,7 +73,7 @@ def against_distance(
                 pairs=len(part),
             )
         )
-    return found
+    return bins
 
 
 def within_and_across(videos: Sequence[np.ndarray], seed: int = 0) -> dict[str, list[float]]:
@@ -95,11 +95,11 @@ def within_and_across(videos: Sequence[np.ndarray], seed: int = 0) -> dict[str, 
         )
     generator = np.random.default_rng(seed)
     shifts = generator.integers(1, len(videos), len(videos))
-    found = {'same video': [], 'another video': []}
+    similarities = {'same video': [], 'another video': []}
     for i, (features, shift) in enumerate(zip(videos, shifts)):
         own = cosines(features, features)[np.triu_indices(len(features), 1)]
-        found['same video'].append(float(own.mean()))
-        found['another video'].append(
+        similarities['same video'].append(float(own.mean()))
+        similarities['another video'].append(
             float(cosines(features, videos[(i + shift) % len(videos)]).mean())
         )
-    return found
+    return similarities

@@ -302,8 +302,8 @@ def _probe(gallery, gallery_labels, query, query_labels, heads, folds, validatio
         fitted, judged = np.flatnonzero(~held_out), np.flatnonzero(held_out)
         scale = Standardise(gallery[fitted], torch.float32, device)
         groups = train_heads(scale(gallery[fitted]), truth[fitted], len(classes), heads, **recipe)
-        found = _evaluate(groups, scale(gallery[judged]), truth[judged])
-        right, loss, count = right + found[0], loss + found[1], count + len(judged)
+        sums = _evaluate(groups, scale(gallery[judged]), truth[judged])
+        right, loss, count = right + sums[0], loss + sums[1], count + len(judged)
     diverged = int((~np.isfinite(loss)).sum())
     if diverged == len(heads):
         raise ValueError(f'all {diverged} heads diverged: give smaller learning_rates')

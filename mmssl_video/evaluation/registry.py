@@ -86,10 +86,10 @@ class Protocol:
                 f'protocol {self.name!r} is defined on feature={self.feature!r}, not '
                 f'on {feature!r}: take another protocol or leave feature out'
             )
-        found = self.feature or feature or default
-        if found not in FEATURES:
-            raise ValueError(f'unknown feature level {found!r}; known are {", ".join(FEATURES)}')
-        return found
+        level = self.feature or feature or default
+        if level not in FEATURES:
+            raise ValueError(f'unknown feature level {level!r}; known are {", ".join(FEATURES)}')
+        return level
 
     def check_views(self, counts: Mapping[str, int | None]) -> None:
         """Compare the windows a video, by role (None: it varies), with what the name stands for.
@@ -99,10 +99,10 @@ class Protocol:
         """
         for role, wanted in self.views.items():
             if counts[role] != wanted:
-                found = 'a number that varies' if counts[role] is None else counts[role]
+                given = 'a number that varies' if counts[role] is None else counts[role]
                 raise ValueError(
                     f'protocol {self.name!r} is defined on {wanted} views of each {role} video, '
-                    f'but the {role} gives {found}: set evaluation.{role}.views, or name the '
+                    f'but the {role} gives {given}: set evaluation.{role}.views, or name the '
                     "search 'retrieval/context-mean-cosine'"
                 )
 

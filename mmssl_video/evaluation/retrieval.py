@@ -106,9 +106,9 @@ def recall_at_k(
     # that similarity (searched class by class) and how many rows lie above it or level with it.
     best = torch.full((len(query_labels),), -np.inf, dtype=torch.float64, device=device)
     for label in np.unique(query_labels):
-        mine = torch.as_tensor(np.flatnonzero(query_labels == label))
+        rows_of_class = torch.as_tensor(np.flatnonzero(query_labels == label))
         same = torch.as_tensor(np.flatnonzero(gallery_labels == label))
-        for rows in mine.split(chunk_size):
+        for rows in rows_of_class.split(chunk_size):
             for columns in same.split(chunk_size):
                 top = scores(rows, columns).amax(dim=1)
                 best[rows] = torch.maximum(best[rows], top)

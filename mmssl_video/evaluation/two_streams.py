@@ -100,13 +100,13 @@ def _align_rows(first, stream, role, first_source, source):
     ends = np.cumsum(counts)
     rows = np.concatenate([np.arange(ends[i] - counts[i], ends[i]) for i in order])
     names = [names[i] for i in order]
-    for key, found, what in (
+    for key, given, what in (
         ('labels', labels[order], 'labels'),
         ('counts', counts[order], 'numbers of clips'),
     ):
         _same(
             getattr(first, f'{role}_{key}'),
-            found,
+            given,
             names,
             what,
             f'the {role} videos',

@@ -1,1 +1,1 @@
-from . import backbones, data_preprocessors, heads, losses, memory_bank, necks, recognizers  # noqa: F401
+from . import backbones, data_preprocessors, heads, losses, memory_bank, necks, recognizers

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..atomic_files import write_atomic
+from ..version import __version__
 from .confidence import wilson_interval
 from .protocol_output import ProtocolOutput
 
@@ -65,8 +66,6 @@ def make_record(
             f'a record needs exactly the fields {", ".join(FIELDS)}; these differ: '
             f'{", ".join(sorted(set(fields) ^ set(FIELDS)))}'
         )
-    from .. import __version__
-
     metrics, counts = {}, output.details.get('queries', {})
     for name, value in output.metrics.items():
         value = min(max(value, 0.0), 100.0)  # sums of fractional hits end in rounding errors
@@ -97,7 +96,7 @@ def closeness_warnings(records: Sequence[dict]) -> dict[str, list[str]]:
     Returns:
         Sentences by the encoders' ``subject``.
     """
-    found = {}
+    sentences_of = {}
     for record in records:
         name, metric = next(iter(record['metrics'].items()))
         if record['kind'] != 'encoder':
@@ -125,8 +124,8 @@ def closeness_warnings(records: Sequence[dict]) -> dict[str, list[str]]:
                     f'(95% interval from {metric["low"]:.1f}); {", ".join(near)} '
                     f'{"comes" if len(near) == 1 else "come"} near it: {meaning}'
                 )
-        found[record['subject']] = sentences
-    return found
+        sentences_of[record['subject']] = sentences
+    return sentences_of
 
 
 def read_results(path: str | Path) -> list[dict]:

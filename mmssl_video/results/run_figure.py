@@ -148,9 +148,9 @@ def draw_bars(out: str | Path, tables: dict[str, Sequence[dict]]) -> Path:
 
 def _curves(axis, curves, name, scale, label):
     for kind, title, style in (('train', 'training', '.-'), ('val', 'held-out videos', 'o-')):
-        found = next((key for key in (name, f'ssl/{name}') if key in curves[kind]), None)
-        if found:
-            steps, values = curves[kind][found]
+        logged = next((key for key in (name, f'ssl/{name}') if key in curves[kind]), None)
+        if logged:
+            steps, values = curves[kind][logged]
             axis.plot(steps, [scale * v for v in values], style, ms=4, label=title)
     axis.set(xlabel='iterations', ylabel=label)
     axis.grid(alpha=0.3)

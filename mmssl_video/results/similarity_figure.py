@@ -25,10 +25,10 @@ def draw_similarities(results: Mapping[str, Mapping], out: str | Path) -> Path:
     figure = Figure(figsize=(16, 4.4), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, 3)
-    for color, (name, found) in enumerate(results.items()):
+    for color, (name, figures) in enumerate(results.items()):
         for axis, key, part in (
-            (axes[0], 'strength', found['strength']),
-            (axes[1], 'distance', found['distance']),
+            (axes[0], 'strength', figures['strength']),
+            (axes[1], 'distance', figures['distance']),
         ):
             x, y, width = (
                 np.array([point[k] for point in part]) for k in (key, 'similarity', 'interval')
@@ -36,7 +36,7 @@ def draw_similarities(results: Mapping[str, Mapping], out: str | Path) -> Path:
             axis.plot(x, y, marker='o', ms=3, color=f'C{color}', label=name)
             axis.fill_between(x, y - width, y + width, color=f'C{color}', alpha=0.2, lw=0)
         bins = np.linspace(-1, 1, 81)
-        for style, (kind, values) in zip(('-', ':'), found['videos'].items()):
+        for style, (kind, values) in zip(('-', ':'), figures['videos'].items()):
             axes[2].hist(
                 values,
                 bins,
@@ -62,8 +62,8 @@ def draw_similarities(results: Mapping[str, Mapping], out: str | Path) -> Path:
     axes[2].set_ylabel('density')
     lowest = min(
         value
-        for found in results.values()
-        for values in found['videos'].values()
+        for figures in results.values()
+        for values in figures['videos'].values()
         for value in values
     )
     axes[2].set_xlim(max(-1, lowest - 0.1), 1.02)

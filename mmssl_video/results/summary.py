@@ -135,14 +135,14 @@ def make_tables(records: Sequence[dict], over_checkpoints: bool = False) -> list
         )
         groups.setdefault(key, []).append(record)
     tables = []
-    for (dataset, query, gallery, views, unit), found in groups.items():
+    for (dataset, query, gallery, views, unit), group in groups.items():
         title = (
             f'{dataset}: {query}'
             + (f', gallery {gallery}' if gallery else '')
             + f'; {views}; in {"%" if unit == "percent" else "shares from 0 to 1"}'
             * (unit in ('percent', 'fraction'))
         )
-        tables.append(_table(title, found, over_checkpoints))
+        tables.append(_table(title, group, over_checkpoints))
     return tables
 
 
@@ -178,10 +178,10 @@ def _labels(records, over_checkpoints):
         for name, get in (('v', lambda r: r['version']), ('feature=', lambda r: r.get('feature'))):
             if len({str(get(r)) for r in same}) > 1:
                 parts.append(f'{name}{get(record)}')
-        mine = _settings(record)
+        own_settings = _settings(record)
         for key in dict.fromkeys(key for r in same for key in _settings(r)):
             if len({json.dumps(_settings(r).get(key), default=str) for r in same}) > 1:
-                parts.append(f'{key}={mine.get(key)}')
+                parts.append(f'{key}={own_settings.get(key)}')
         labels.append((row, column + (f' ({", ".join(parts)})' if parts else '')))
     return labels
 
@@ -240,16 +240,16 @@ def _mean(runs, row, column):
     """One record of runs that differ in their seed alone."""
     metrics = {}
     for name in dict.fromkeys(name for run in runs for name in run['metrics']):
-        found = [run['metrics'][name] for run in runs if name in run['metrics']]
-        metrics[name] = dict(found[-1])
-        if len(found) > 1:
-            values = [metric['value'] for metric in found]
+        metrics_of_runs = [run['metrics'][name] for run in runs if name in run['metrics']]
+        metrics[name] = dict(metrics_of_runs[-1])
+        if len(metrics_of_runs) > 1:
+            values = [metric['value'] for metric in metrics_of_runs]
             mean, std = float(np.mean(values)), float(np.std(values, ddof=1))
             seeds = {run.get('seed') for run in runs}
             metrics[name] = dict(
                 value=mean,
                 std=std,
-                count=len(found),
+                count=len(metrics_of_runs),
                 low=mean - std,
                 high=mean + std,
                 what='seeds' if len(seeds) == len(runs) else 'checkpoints',
@@ -351,10 +351,10 @@ def read_files(files: Sequence[str | Path]) -> list[dict]:
             raise FileNotFoundError(
                 f'there is no results file {path}: the tools print where they write theirs'
             )
-        found = read_results(path)
-        if not found:
+        records_of_file = read_results(path)
+        if not records_of_file:
             raise ValueError(f'{path} holds no results')
-        for number, record in enumerate(found, 1):
+        for number, record in enumerate(records_of_file, 1):
             missing = [key for key in NEEDED if key not in record]
             if missing:
                 raise ValueError(

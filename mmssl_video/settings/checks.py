@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from mmaction.registry import OPTIMIZERS
 from mmengine.config import Config
@@ -96,7 +97,7 @@ def check_samples(cfg: Config, views: dict[str, View]) -> None:
                 f'{needs.num_clips}: set {needs.advice}'
             )
     for place, step in located_steps(dataset_of(cfg.train_dataloader).get('pipeline')):
-        if str(step.get('type')).split('.')[-1] != 'PackActionInputs':
+        if not isinstance(step, Mapping) or not str(step['type']).endswith('PackActionInputs'):
             continue
         missing = [key for key in needs.keys if key not in step.get('meta_keys', ())]
         if missing:

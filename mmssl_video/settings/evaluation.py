@@ -1,13 +1,17 @@
-"""The ``evaluation`` part of a config, checked: data, lists, views and protocols."""
+"""The ``evaluation`` part of a config as a plan: data, lists, views and protocols, all checked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from torch.utils.data import Dataset
 
+from ..datasets.guarded import build_dataset
+from ..datasets.views import View, test_pipeline
 from ..evaluation import get_protocol
 from ..evaluation.array_checks import check_labels
 from ..evaluation.registry import Protocol
@@ -27,6 +31,133 @@ _KEYS = {
     'max_bad_share',
     'window_batch',
 }
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """What an evaluation is to do, all of it checked.
+
+    Args:
+        dataset: What records call the data.
+        protocols: ``(protocol, options, feature level)`` each.
+        loaders: Configs of the data loaders, by role (:data:`ROLES`).
+        view_options: Options of :func:`test_pipeline` by role; None where the dataset has a
+            pipeline of its own.
+        datasets: Built, by role; without a pipeline until :meth:`shown_to`.
+        warnings: What is no error, and a reader of the figures must know.
+        baselines: Put trivial features and untrained encoders beside the encoders.
+        window_batch: Windows per forward pass.
+        max_bad_share: Share of unreadable videos above which it stops.
+    """
+
+    dataset: str
+    protocols: list[tuple[Protocol, dict[str, Any], str]]
+    loaders: dict[str, dict]
+    view_options: dict[str, dict | None]
+    datasets: dict[str, Any]
+    warnings: list[str]
+    baselines: bool = True
+    window_batch: int = 16
+    max_bad_share: float = 0.05
+
+    @property
+    def needs(self) -> list[tuple[str, str]]:
+        """``(feature level, clips)`` that the protocols ask for, each once."""
+        return list(dict.fromkeys((level, each.clips) for each, _, level in self.protocols))
+
+    @property
+    def modalities(self) -> list[str]:
+        """Of gallery and query: ``'RGB'`` or ``'Flow'``."""
+        return [self.loaders[role]['dataset'].get('modality', 'RGB') for role in ROLES]
+
+    @property
+    def is_one_view(self) -> bool:
+        """Whether gallery and query differ in their lists alone."""
+        gallery, query = (
+            {
+                key: value
+                for key, value in self.loaders[role]['dataset'].items()
+                if key != 'ann_file'
+            }
+            for role in ROLES
+        )
+        return gallery == query
+
+    def shown_to(self, viewers: Sequence[tuple[str, View]]) -> EvaluationPlan:
+        """The plan for some encoders: datasets without a pipeline get that of their training.
+
+        Args:
+            viewers: Names and views of the encoders.
+
+        Raises:
+            ValueError: They were trained on different frames, or a protocol is defined on another
+                number of views.
+        """
+        loaders, datasets = dict(self.loaders), dict(self.datasets)
+        for role, options in self.view_options.items():
+            if options is None:
+                continue
+            pipelines = [test_pipeline(view, **options) for _, view in viewers]
+            for (name, _), pipeline in zip(viewers, pipelines):
+                if pipeline != pipelines[0]:
+                    raise ValueError(
+                        f'{viewers[0][0]} and {name} were trained on different '
+                        'frames, so one evaluation cannot show both the same: evaluate them '
+                        f'one by one, or give evaluation.{role}.dataset a pipeline'
+                    )
+            dataset = dict(loaders[role]['dataset'], pipeline=pipelines[0])
+            loaders[role] = dict(loaders[role], dataset=dataset)
+            datasets[role] = build_dataset(dataset)
+        num_views = {role: datasets[role].view.num_views for role in ROLES}
+        for protocol, _, _ in self.protocols:
+            protocol.check_views(num_views)
+        judged_on = ' and '.join(dict.fromkeys(self.modalities))
+        warnings = [
+            f'{name} was trained on {view.modality} and is judged on {judged_on}'
+            for name, view in viewers
+            if view.modality != judged_on
+        ]
+        return replace(
+            self, loaders=loaders, datasets=datasets, warnings=[*self.warnings, *warnings]
+        )
+
+
+def evaluation_plans(cfgs: Sequence[str | Path | Config]) -> list[EvaluationPlan]:
+    """The plans of configs that differ in their lists alone, see :func:`evaluation_plan`."""
+    return [evaluation_plan(cfg) for cfg in cfgs]
+
+
+def evaluation_plan(cfg: str | Path | Config) -> EvaluationPlan:
+    """What the ``evaluation`` part of a config asks for; no video is read.
+
+    Raises:
+        FileNotFoundError: No such config or list.
+        ValueError: Something is missing, unknown or contradicts itself, or labels are wrong.
+    """
+    settings = evaluation_settings(cfg)
+    loaders = {role: settings[role] for role in ROLES}
+    datasets = {
+        role: build_dataset({'pipeline': [], **loader['dataset']})
+        for role, loader in loaders.items()
+    }
+    return EvaluationPlan(
+        dataset=settings['dataset'],
+        protocols=[protocol_of(each, settings.get('feature')) for each in settings['protocol']],
+        loaders=loaders,
+        view_options={
+            role: None
+            if loader['own_pipeline']
+            else {**settings.get('views', {}), **loader.get('views', {})}
+            for role, loader in loaders.items()
+        },
+        datasets=datasets,
+        warnings=check_role_lists(datasets),
+        **{
+            key: settings[key]
+            for key in ('baselines', 'window_batch', 'max_bad_share')
+            if key in settings
+        },
+    )
 
 
 def evaluation_settings(cfg: str | Path | Config) -> dict[str, Any]:
@@ -101,13 +232,13 @@ def check_role_lists(datasets: dict[str, Dataset]) -> list[str]:
     (gallery, gallery_labels), (query, query_labels) = (infos_of(datasets[role]) for role in ROLES)
     check_labels(gallery_labels, query_labels)
     counts = {role: getattr(datasets[role], 'num_classes', None) for role in ROLES}
-    found = len(set(gallery_labels))
+    num_classes = len(set(gallery_labels))
     for role, count in counts.items():
-        if count is not None and count != found:
+        if count is not None and count != num_classes:
             raise ValueError(
                 f'the class count differs from the list: evaluation.{role}.dataset has num_classes='
-                f'{count} but the gallery list holds videos of {found} classes; set num_classes='
-                f'{found}, leave it out, or complete the list'
+                f'{count} but the gallery list holds videos of {num_classes} classes; '
+                f'set num_classes={num_classes}, leave it out, or complete the list'
             )
     both = len(set(gallery) & set(query))
     return [
@@ -115,7 +246,7 @@ def check_role_lists(datasets: dict[str, Dataset]) -> list[str]:
     ] * bool(both)
 
 
-def infos_of(dataset: Dataset, key: str = 'label') -> tuple[list[str], list]:
+def infos_of(dataset: Any, key: str = 'label') -> tuple[list[str], list]:
     """File names of a dataset's videos, and their labels (or another key)."""
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     default = {'label': lambda info: -1, 'name': lambda info: str(info['filename'])}[key]
@@ -123,10 +254,3 @@ def infos_of(dataset: Dataset, key: str = 'label') -> tuple[list[str], list]:
         [str(info['filename']) for info in infos],
         [info[key] if key in info else default(info) for info in infos],
     )
-
-
-def same_views(settings: dict[str, Any]) -> bool:
-    """Whether gallery and query differ in their lists alone."""
-    return {k: v for k, v in settings['gallery']['dataset'].items() if k != 'ann_file'} == {
-        k: v for k, v in settings['query']['dataset'].items() if k != 'ann_file'
-    }

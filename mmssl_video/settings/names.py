@@ -48,9 +48,9 @@ def find_config(name: str | Path) -> Path:
         if given.is_file():
             return given
     if not given.is_absolute():
-        found = _shipped(given, text)
-        if found is not None:
-            return found
+        shipped = _shipped(given, text)
+        if shipped is not None:
+            return shipped
     near = difflib.get_close_matches(given.stem, {path.stem for path in _configs()}, n=3)
     places = [] if is_shipped else [f'looked for it from {Path.cwd()}']
     if not given.is_absolute():

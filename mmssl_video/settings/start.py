@@ -36,20 +36,20 @@ def choose_start(cfg: Config, resume: str | None) -> None:
         ValueError: The config needs a pre-trained encoder and names none.
         FileNotFoundError: A checkpoint is not there.
     """
-    found, given = None, cfg.get('load_from') not in (None, '', 'required')
+    resumed_from, given = None, cfg.get('load_from') not in (None, '', 'required')
     if resume is not None or (cfg.get('resume') and not given):
-        found = resume if resume not in (None, 'auto') else last_checkpoint(cfg.work_dir)
-        cfg.resume = found is not None
-        if found is None:
+        resumed_from = resume if resume not in (None, 'auto') else last_checkpoint(cfg.work_dir)
+        cfg.resume = resumed_from is not None
+        if resumed_from is None:
             print_log(f'There is no checkpoint in {cfg.work_dir} yet: training from the start.')
-    if found is None and not cfg.get('resume'):
+    if resumed_from is None and not cfg.get('resume'):
         check_pretrained(cfg)
-    elif found is not None:
-        cfg.load_from = found
+    elif resumed_from is not None:
+        cfg.load_from = resumed_from
         if kind_of(cfg).is_trained:
-            contents = read_checkpoint(found)
+            contents = read_checkpoint(resumed_from)
             if (contents.get('meta') or {}).get('cfg'):
-                cfg.pretrained = config_from_checkpoint(contents, found).get('pretrained')
+                cfg.pretrained = config_from_checkpoint(contents, resumed_from).get('pretrained')
 
 
 def read_checkpoint(path: str | Path) -> dict:

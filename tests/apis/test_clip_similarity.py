@@ -8,9 +8,11 @@ import torch
 from mmengine.config import Config
 
 from helpers.videos import numbered_frames, write_video
-from mmssl_video.apis.clip_similarity import augmented_pipeline
 from mmssl_video.commands.similarity import main
 from mmssl_video.datasets import VideoListDataset
+from mmssl_video.datasets.pipelines import with_meta_keys
+from mmssl_video.datasets.view_pipelines import augmented_pipeline
+from mmssl_video.datasets.views import view_of
 from mmssl_video.evaluation.clip_statistics import (
     against_distance,
     mean_and_interval,
@@ -80,13 +82,13 @@ train_dataloader = dict(dataset=dict(pipeline=dict(sample=dict(stride=1))))
 
 
 def test_strength_zero_changes_nothing_and_more_drops_more(videos):
-    config = Config.fromfile(videos / 'config.py')
+    view = view_of(Config.fromfile(videos / 'config.py'))
     spans = []
     for strength in (0, 6, 16):
-        steps = augmented_pipeline(config, strength)
-        drops = [step.get('num_dropped', step.get('max_dropped', 0)) for step in steps]
+        steps = augmented_pipeline(view, strength)
+        drops = [step.get('num_dropped', step.get('max_dropped', 0)) for step in steps.values()]
         assert sum(drops) == strength
-        steps[-1] = dict(steps[-1], meta_keys=('frame_inds',))
+        steps = with_meta_keys(steps, ('frame_inds',))
         data = VideoListDataset(
             str(videos / 'list.txt'), steps, dict(video=str(videos)), test_mode=True
         )

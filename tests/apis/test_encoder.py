@@ -19,7 +19,7 @@ def clips(count, seed=0, blocks=4):
 
 
 def batches(number, size=4):
-    return [dict(inputs=[clip for clip in clips(size, seed)]) for seed in range(number)]
+    return [dict(inputs=list(clips(size, seed))) for seed in range(number)]
 
 
 def test_the_encoder_is_the_checkpoints_own(probe_set, capsys):

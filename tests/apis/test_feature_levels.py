@@ -9,10 +9,12 @@ from torch import nn
 
 from helpers.flow_videos import write_moving_video
 from mmssl_video.apis import Encoder, build_encoder, extract_features, run_evaluation
-from mmssl_video.apis.encoder import random_twins
-from mmssl_video.apis.features import build_dataset, extract_many
-from mmssl_video.apis.views import as_windows, describe_views, num_views_of, view_pipeline
+from mmssl_video.apis.features import extract_many
+from mmssl_video.apis.untrained import random_twins
 from mmssl_video.datasets.flow_extraction import extract_flow
+from mmssl_video.datasets.guarded import build_dataset
+from mmssl_video.datasets.views import test_pipeline, view_of
+from mmssl_video.datasets.windows import as_windows
 from mmssl_video.evaluation.baselines import BASELINES
 from mmssl_video.results.result_files import load_result_file
 
@@ -193,7 +195,7 @@ def test_a_2d_network_end_to_end(probe_set):
         'motion over time',
         'motion map',
     ]
-    assert '4 clips of 1 frames' in found[0]['views'] and num_views_of(pipeline) == 1
+    assert '4 clips of 1 frames' in found[0]['views'] and view_of(pipeline).num_views == 1
 
 
 class Twice(nn.Module):
@@ -274,17 +276,17 @@ def test_random_twins(probe_set, capsys):
 
 
 def test_view_pipelines(probe_set):
-    config = Config.fromfile(probe_set.pretraining)
-    crops = view_pipeline(config, num_windows=10, crops='three', flip=True, crop_share=0.8)
-    assert dict(crops[3]) == dict(type='Resize', scale=(-1, 40))
-    assert dict(crops[4]) == dict(type='MultiCrop', crop_size=32, crops='three', flip=True)
-    assert describe_views(crops) == (
+    view = view_of(Config.fromfile(probe_set.pretraining))
+    crops = test_pipeline(view, num_windows=10, crops='three', flip=True, crop_share=0.8)
+    assert dict(crops['resize']) == dict(type='Resize', scale=(-1, 40))
+    assert dict(crops['crop']) == dict(type='MultiCrop', crop_size=32, crops='three', flip=True)
+    assert view_of(crops).sentence == (
         '10 uniform windows of 8 frames at stride 1, 4 blocks, three crops of 32 out of 40 and '
         'their mirror images, mean over views'
     )
-    assert num_views_of(crops) == 60
-    assert num_views_of(view_pipeline(config)) is None
-    assert num_views_of(view_pipeline(config, mode='center', crops='five')) == 5
+    assert view_of(crops).num_views == 60
+    assert view_of(test_pipeline(view)).num_views is None
+    assert view_of(test_pipeline(view, mode='center', crops='five')).num_views == 5
     # what wrappers hold counts as well
     wrapped = dict(
         train_pipeline=[
@@ -292,9 +294,9 @@ def test_view_pipelines(probe_set):
             dict(type='PerClip', transforms=[dict(type='Resize', scale=(112, 112))]),
         ]
     )
-    assert view_pipeline(wrapped)[4]['crop_size'] == 112
+    assert test_pipeline(view_of(wrapped))['crop']['crop_size'] == 112
     with pytest.raises(ValueError, match=r'crop_share must lie in \(0, 1\], got 2'):
-        view_pipeline(config, crop_share=2)
+        test_pipeline(view, crop_share=2)
 
 
 def test_flow_end_to_end(probe_set, tmp_path):
@@ -347,9 +349,7 @@ def test_flow_end_to_end(probe_set, tmp_path):
 
 def test_length_and_aspect_are_those_of_the_files(probe_set):
     cfg = Config.fromfile(probe_set.config).evaluation.query
-    found, *_ = extract_many(
-        [], BASELINES, build_dataset(cfg.dataset), cfg.dataset.pipeline, progress=False
-    )
+    found, *_ = extract_many([], BASELINES, build_dataset(cfg.dataset), progress=False)
     assert np.allclose(np.exp(found.features), [[n, 64 / 48] for n in (8, 12, 16, 20, 8, 12, 16)])
     with pytest.raises(
         ValueError, match="which the baseline 'length, aspect' needs: .*baselines off"

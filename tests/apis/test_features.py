@@ -7,13 +7,8 @@ from mmengine.config import Config
 
 from helpers.videos import write_video
 from mmssl_video.apis import FeatureSet, build_encoder, extract_features
-from mmssl_video.apis.views import (
-    as_frames,
-    as_windows,
-    describe_views,
-    num_blocks_of,
-    view_pipeline,
-)
+from mmssl_video.datasets.views import test_pipeline, view_of
+from mmssl_video.datasets.windows import as_frames, as_windows
 
 
 @pytest.fixture(scope='module')
@@ -36,21 +31,21 @@ def test_blocks_are_put_back_into_windows_and_frames():
 
 
 def test_views_come_from_the_encoders_own_config(probe_set, encoder):
-    pipeline = view_pipeline(encoder.config, num_windows=3)
-    assert dict(pipeline[1]) == dict(
+    pipeline = test_pipeline(encoder.view, num_windows=3)
+    assert dict(pipeline['sample']) == dict(
         type='SampleWindow', num_frames=8, stride=1, short='loop', mode='uniform', num_windows=3
     )
-    assert num_blocks_of(pipeline) == 4
-    assert describe_views(pipeline) == (
+    assert view_of(pipeline).num_blocks == 4
+    assert view_of(pipeline).sentence == (
         '3 uniform windows of 8 frames at stride 1, 4 blocks, CenterCrop 32, mean over views'
     )
-    assert 'Flip' not in [step['type'] for step in pipeline]
+    assert 'Flip' not in [step['type'] for step in pipeline.values()]
     keeps_aspect = dict(
         train_pipeline=[dict(type='SampleWindow'), dict(type='Resize', scale=(-1, 64))]
     )
-    assert view_pipeline(keeps_aspect)[-3]['crop_size'] == 64
+    assert test_pipeline(view_of(keeps_aspect))['crop']['crop_size'] == 64
     with pytest.raises(ValueError, match='no training pipeline with SampleWindow and Resize'):
-        view_pipeline(Config(dict(model=dict(type='x'))))
+        test_pipeline(view_of(Config(dict(model=dict(type='x')))))
 
 
 def test_arrays_equal_the_encoder_applied_by_hand(encoder, frames):

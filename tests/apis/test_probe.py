@@ -235,7 +235,7 @@ def test_views_of_the_papers_retrieval(probe_set, cfg, name, views, gallery, que
 
 
 def test_a_name_is_refused_for_other_views(probe_set, cfg, monkeypatch):
-    monkeypatch.setattr('mmssl_video.apis.probe.extract_needs', None)
+    monkeypatch.setattr('mmssl_video.apis.evaluation.extract_lists', None)
     cfg.evaluation.protocol = dict(type='retrieval/mean-10-clips')
     with pytest.raises(
         ValueError,
@@ -350,8 +350,8 @@ def test_mistakes_are_said_before_any_video_is_read(
     probe_set, cfg, tmp_path, monkeypatch, change, words
 ):
     change(cfg.evaluation, tmp_path, probe_set)
-    monkeypatch.setattr('mmssl_video.apis.probe.extract_needs', None)
-    monkeypatch.setattr('mmssl_video.apis.probe.build_encoder', None)
+    monkeypatch.setattr('mmssl_video.apis.evaluation.extract_lists', None)
+    monkeypatch.setattr('mmssl_video.apis.evaluation.build_encoder', None)
     with pytest.raises(ValueError, match=words) as caught:
         run_evaluation(cfg, str(probe_set.checkpoint))
     assert '\n' not in str(caught.value)

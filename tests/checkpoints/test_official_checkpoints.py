@@ -13,7 +13,6 @@ from helpers.official_models import filled, model_shapes, save_official
 from helpers.probe_set import make_probe_set
 from helpers.tiny_run import make_config, run
 from mmssl_video.apis import FeatureSet
-from mmssl_video.apis.views import view_pipeline
 from mmssl_video.checkpoints import (
     CheckpointError,
     checkpoint_hash,
@@ -24,6 +23,7 @@ from mmssl_video.checkpoints import (
     load_encoder,
     load_full,
 )
+from mmssl_video.datasets.views import test_pipeline, view_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MEAN_STD = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
@@ -330,8 +330,10 @@ def test_a_converted_encoder_works_with_every_command(tmp_path):
     )
     assert done.returncode == 0, done.stderr
 
-    pipeline = view_pipeline(config_from_checkpoint(load_checkpoint_file(tmp_path / 'conv.pth')))
-    assert [step['type'] for step in pipeline] == [
+    pipeline = test_pipeline(
+        view_of(config_from_checkpoint(load_checkpoint_file(tmp_path / 'conv.pth')))
+    )
+    assert [step['type'] for step in pipeline.values()] == [
         'VideoInit',
         'SampleWindow',
         'DecodeFrames',
@@ -341,8 +343,8 @@ def test_a_converted_encoder_works_with_every_command(tmp_path):
         'FormatShape',
         'PackActionInputs',
     ]
-    assert (pipeline[1]['num_frames'], pipeline[1]['stride']) == (20, 3)
-    assert pipeline[4]['crop_size'] == 32 and pipeline[5]['num_blocks'] == 4
+    assert (pipeline['sample']['num_frames'], pipeline['sample']['stride']) == (20, 3)
+    assert pipeline['crop']['crop_size'] == 32 and pipeline['blocks']['num_blocks'] == 4
 
     done = tool_main(
         'extract_features.py',

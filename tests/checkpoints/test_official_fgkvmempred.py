@@ -8,7 +8,6 @@ from mmaction.registry import MODELS
 
 from helpers import official_fgkvmempred as official
 from helpers.tiny_run import run
-from mmssl_video.apis.views import view_pipeline
 from mmssl_video.checkpoints import (
     CheckpointError,
     config_from_checkpoint,
@@ -19,6 +18,7 @@ from mmssl_video.checkpoints import (
     load_full,
 )
 from mmssl_video.checkpoints import official_fgkvmempred as adapter
+from mmssl_video.datasets.views import test_pipeline, view_of
 
 ROOT = Path(__file__).resolve().parents[2]
 R2PLUS1D = dict(kind='r2plus1d', depth=10, stem_middle=5, factorised_shortcut=True)
@@ -195,7 +195,7 @@ def test_rebuilds_the_model_from_the_file_alone(arguments, tmp_path):
             rebuilt.compute(pairs)[1]['cosine/predicted'],
             model.compute(pairs)[1]['cosine/predicted'],
         )
-    window = next(step for step in view_pipeline(config, 10) if step.type == 'SampleWindow')
+    window = test_pipeline(view_of(config), 10)['sample']
     assert (window.num_frames, window.stride) == (16, 4)
     assert checkpoint['meta']['source']['epoch'] == 399
     assert list(config.model.data_preprocessor.mean) == pytest.approx([114.75] * 3)

@@ -41,7 +41,7 @@ def test_help_lists_every_command_without_importing_torch():
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == '[]'
     for name, (_, what) in COMMANDS.items():
-        assert re.search(rf'^  {name} +{re.escape(what)}$', done.stdout, re.M), name
+        assert re.search(rf'^  {name} +{re.escape(what)}$', done.stdout, re.MULTILINE), name
     assert '\t' not in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
 

@@ -100,11 +100,13 @@ def test_seeds_are_whole_numbers(config_of, number, capsys):
 )
 def test_amp(config_of, monkeypatch, has_gpu, kind):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: has_gpu)
-    wrapper = config_of('--amp', '--cfg-options', 'optim_wrapper.clip_grad.max_norm=1')[
-        'cfg'
-    ].optim_wrapper
+    cfg = config_of('--amp', '--cfg-options', 'optim_wrapper.clip_grad.max_norm=1')['cfg']
+    wrapper = cfg.optim_wrapper
     assert wrapper.type == kind and wrapper.clip_grad == dict(max_norm=1)
     assert wrapper.get('loss_scale') == ('dynamic' if has_gpu else None)
+    assert [hook.type for hook in cfg.custom_hooks].count('AmpGradientCheckHook') == 1
+    before = [hook.type for hook in config_of()['cfg'].custom_hooks]
+    assert 'AmpGradientCheckHook' not in before and len(cfg.custom_hooks) == len(before) + 1
 
 
 def test_auto_scale_lr(config_of):

@@ -8,11 +8,11 @@ from mmaction.registry import MODELS
 from helpers.configs import COMBINATIONS, build, read, spelling
 from helpers.configs import load as shipped
 from mmssl_video.apis import load_config
-from mmssl_video.apis.views import frames_of, pipeline_of
 from mmssl_video.commands.arguments import ConfigOptions
 from mmssl_video.datasets import flow_format
-from mmssl_video.datasets.pipelines import build_steps
+from mmssl_video.datasets.pipelines import build_steps, pipeline_of
 from mmssl_video.datasets.transforms.flow_input import check_flow_pipeline
+from mmssl_video.datasets.views import view_of
 from mmssl_video.settings import pretrained as pretrained_settings
 from mmssl_video.settings.checks import check_config
 from mmssl_video.settings.names import find_config
@@ -110,7 +110,7 @@ def test_what_differs_between_data_sets_is_written_in_the_protocol():
     for name, size in (('finetune_dpc', 64), ('finetune_fgkvmem', 64), ('finetune_sstl', 64)):
         cfg = load(name, 'demo')
         assert cfg.model.backbone.base_channels == 16 and cfg.train_cfg.max_epochs == 12
-        assert frames_of(pipeline_of(cfg.train_dataloader))['size'] == size
+        assert view_of(cfg.train_dataloader).size == size
         assert 'per_data' not in cfg
 
 
@@ -190,7 +190,7 @@ def test_heads_and_views_of_the_papers():
     assert 'VideoColorJitter' not in steps(flow, 'train')
     assert steps(load('finetune_memdpc_224'), 'test')['MultiCrop'].crop_size == 224
     sizes = [
-        frames_of(pipeline_of(cfg.test_dataloader))['size']
+        view_of(cfg.test_dataloader).size
         for cfg in (dpc, memdpc, sstl, fgkv, load('finetune_memdpc_224'))
     ]
     assert sizes == [128, 128, 112, 128, 224]

@@ -6,7 +6,7 @@ import pytest
 
 from helpers.configs import COMBINATIONS, load, read, spelling
 from mmssl_video.apis import load_config
-from mmssl_video.apis.views import describe_views, num_views_of, view_pipeline
+from mmssl_video.datasets.views import test_pipeline, view_of
 from mmssl_video.settings.evaluation import ROLES, evaluation_settings, protocol_of
 
 CACHED = [each for each in COMBINATIONS if 'evaluation' in read(each[0])]
@@ -22,7 +22,7 @@ def _encoder(name):
 
 
 def views_of(encoder, options):
-    return view_pipeline(_encoder(encoder), **options)
+    return view_of(test_pipeline(view_of(_encoder(encoder)), **options))
 
 
 def options_of(settings, role):
@@ -42,11 +42,9 @@ def test_every_protocol_takes_every_encoder(name, data, flow):
         assert dataset.test_mode and dataset.get('classes') == videos.get('classes')
         assert {key: dataset[key] for key in given} == given
     for encoder in ENCODERS['demo' if data == 'demo' else 'ucf101']:
-        views = {
-            role: num_views_of(views_of(encoder, options_of(settings, role))) for role in ROLES
-        }
+        views = {role: views_of(encoder, options_of(settings, role)).num_views for role in ROLES}
         for config in settings['protocol']:
-            protocol, options, level = protocol_of(config, settings.get('feature'))
+            protocol, options, _level = protocol_of(config, settings.get('feature'))
             protocol.check_views(views)
             assert not options.get('ks') or max(options['ks']) <= 50
 
@@ -127,12 +125,12 @@ def test_views_are_those_of_the_papers(name, data, encoder, gallery, query):
     settings = evaluation_settings(load(name, data))
     for role, words in (('gallery', gallery), ('query', query)):
         options = options_of(settings, role)
-        assert describe_views(views_of(encoder, options)).startswith(words)
+        assert views_of(encoder, options).sentence.startswith(words)
 
 
 def test_views_that_differ_are_described_differently():
     released, ours = (
-        describe_views(load(name, 'ucf101').test_dataloader.dataset.pipeline)
+        view_of(load(name, 'ucf101').test_dataloader).sentence
         for name in ('finetune_memdpc_releasedtest', 'finetune_memdpc')
     )
     assert ours == (
@@ -140,7 +138,5 @@ def test_views_that_differ_are_described_differently():
         '224 out of 256 and their mirror images, mean over views'
     )
     assert 'at stride 3 moving by 59 frames, ' in released and ', colours jittered, ' in released
-    shares = {
-        describe_views(views_of('memdpc_ucf101', dict(crop_share=share))) for share in (1, 0.875)
-    }
+    shares = {views_of('memdpc_ucf101', dict(crop_share=share)).sentence for share in (1, 0.875)}
     assert len(shares) == 2

@@ -3,15 +3,15 @@
 import pytest
 
 from helpers.configs import PRETRAININGS, build, load, read
-from mmssl_video.apis.views import view_pipeline
 from mmssl_video.datasets.pipelines import steps_of
+from mmssl_video.datasets.views import test_pipeline, view_of
 
 NAMES = [name for name in PRETRAININGS if read(name).model.type == 'BYOL']
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_evaluation_sees_as_many_frames_as_the_encoder(name):
-    window = next(step for step in view_pipeline(load(name), 10) if step.type == 'SampleWindow')
+    window = test_pipeline(view_of(load(name)), 10)['sample']
     assert window.num_frames == (8 if 'slow' in name or 'demo' in name else 16)
 
 

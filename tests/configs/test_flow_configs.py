@@ -5,8 +5,8 @@ import torch
 from mmaction.registry import MODELS
 
 from helpers.configs import load, read
-from mmssl_video.apis.views import pipeline_of
 from mmssl_video.datasets import flow_format
+from mmssl_video.datasets.pipelines import pipeline_of
 
 TWINS = dict(
     memdpc_flow_ucf101='memdpc_ucf101',

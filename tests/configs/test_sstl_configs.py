@@ -6,9 +6,9 @@ from mmaction.registry import DATASETS, MODELS
 
 from helpers.configs import build, load
 from helpers.videos import numbered_frames, write_video
-from mmssl_video.apis.views import pipeline_of, view_pipeline
 from mmssl_video.datasets import VideoListDataset
-from mmssl_video.datasets.pipelines import flat_steps
+from mmssl_video.datasets.pipelines import flat_steps, pipeline_of
+from mmssl_video.datasets.views import test_pipeline, view_of
 from mmssl_video.settings.names import find_config
 
 
@@ -145,10 +145,11 @@ def test_demos_and_mixes_train(videos, name, shape):
     [('sstl_k400', 16), ('sstl_demo', 8), ('mix_sstl_memdpc_demo', 40), ('mix_sstl_fgkv_demo', 8)],
 )
 def test_evaluation_sees_as_many_frames_as_the_encoder(videos, name, frames):
-    cfg = load(name)
-    pipeline = view_pipeline(cfg, num_windows=2)
-    assert pipeline[1].num_frames == frames
-    assert not any('Temporal' in step.type or step.type == 'RepeatClips' for step in pipeline)
+    pipeline = test_pipeline(view_of(load(name)), num_windows=2)
+    assert pipeline['sample'].num_frames == frames
+    assert not any(
+        'Temporal' in step.type or step.type == 'RepeatClips' for step in pipeline.values()
+    )
     data = VideoListDataset(
         ann_file=str(videos / 'list.txt'),
         pipeline=pipeline,

@@ -55,7 +55,7 @@ def test_files_and_lists(tmp_path):
     meta = json.loads((tmp_path / 'set/meta.json').read_text())
     assert meta['generator_version'] == demo_videos.GENERATOR_VERSION
     assert meta['seed'] == 0 and meta['size'] == [32, 48]
-    assert set(p.name for p in (tmp_path / 'set').iterdir()) == {
+    assert {p.name for p in (tmp_path / 'set').iterdir()} == {
         'videos',
         'train.txt',
         'test.txt',

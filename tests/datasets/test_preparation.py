@@ -597,7 +597,7 @@ def test_a_crash_or_a_hang_is_laid_to_its_job():
 def test_a_video_that_crashes_its_reader_is_reported(tmp_path, clip, monkeypatch):
     real = videos.verify_video
 
-    def verify(path):  # as decord does on some damaged AVI files
+    def verify(path):  # as a decoder may on a damaged file
         return crash() if Path(path).name == '1.avi' else real(path)
 
     monkeypatch.setattr(videos, 'verify_video', verify)
@@ -628,7 +628,7 @@ def test_a_full_disk_ends_the_run_and_marks_no_video_as_bad(tmp_path, clip, monk
 
 def test_one_run_at_a_time(tmp_path, clip):
     clip(tmp_path / 'mine' / 'a' / '1.mp4', tmp_path / 'mine' / 'b' / '1.mp4')
-    with one_at_a_time(tmp_path / 'out'):
-        with pytest.raises(RuntimeError, match='another run of prepare.py is at work'):
-            prepare('folder', tmp_path / 'mine', tmp_path / 'out', **QUIET)
+    at_work = pytest.raises(RuntimeError, match='another run of prepare.py is at work')
+    with one_at_a_time(tmp_path / 'out'), at_work:
+        prepare('folder', tmp_path / 'mine', tmp_path / 'out', **QUIET)
     prepare('folder', tmp_path / 'mine', tmp_path / 'out', **QUIET)

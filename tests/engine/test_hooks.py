@@ -15,6 +15,7 @@ from torch import nn
 from helpers.tiny_run import run
 from mmssl_video.atomic_files import AtomicLocalBackend, open_atomic, remove_partial, write_atomic
 from mmssl_video.engine.hooks.checkpoint import _validation_follows
+from mmssl_video.models.recognizers.block_prediction import BlockPrediction
 
 
 class Log(logging.Handler):
@@ -23,7 +24,7 @@ class Log(logging.Handler):
     def __init__(self):
         super().__init__()
         self.messages = []
-        self.logger = logging.Logger('hooks')
+        self.logger = logging.Logger('hooks')  # noqa: LOG001 (one of its own)
         self.logger.addHandler(self)
 
     def emit(self, record):
@@ -117,7 +118,7 @@ def test_collapsed_features_are_warned_of(runner):
     assert 'features have collapsed' in message and '1.0e-04 in epoch 2' in message
 
 
-class Predictive(nn.Module):
+class Predictive(BlockPrediction, nn.Module):
     def __init__(self):
         super().__init__()
         self.pred_steps = 9

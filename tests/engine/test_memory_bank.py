@@ -123,7 +123,7 @@ def test_banks_go_with_the_checkpoints_that_name_them(runs):
 
 
 def test_a_changed_list_is_refused_and_weights_still_load(runs, tmp_path):
-    folder, storage = runs
+    folder, _storage = runs
     config = folder / 'tiny.py'
     lines = (folder / 'train.txt').read_text().splitlines()
     (folder / 'swapped.txt').write_text('\n'.join([lines[1], lines[0], *lines[2:]]))

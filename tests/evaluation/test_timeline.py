@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmssl_video.datasets.transforms.failure import LabelSteps
+from mmssl_video.datasets.transforms.unintentional import LabelUnintentionalSteps
 from mmssl_video.evaluation.unintentional.localisation import (
     block_motion,
     discrepancy,
@@ -220,7 +220,7 @@ def test_a_perfect_classifier_gets_100_and_a_constant_one_chance():
     def samples(constant):
         for i in range(6):
             sample = video(i, failure=13.0 + 7 * i)
-            from mmssl_video.datasets.transforms.failure import label_spans
+            from mmssl_video.datasets.transforms.unintentional import label_spans
 
             labels = label_spans(sample['step_starts'], 10, sample['failure_frame'])
             scores = np.eye(3)[labels.reshape(2, 4)[:, 1:]]
@@ -245,6 +245,6 @@ def test_a_video_given_twice_counts_once():
 def test_what_the_metric_lacks_is_named():
     sample = video(0)
     del sample['failure_frame'], sample['step_scores']
-    with pytest.raises(KeyError, match='finds no failure_frame, step_scores.*LabelSteps'):
+    with pytest.raises(KeyError, match='finds no failure_frame, step_scores.*LabelUn'):
         UnintentionalActionMetric().process(None, [sample])
-    assert set(LabelSteps.META_KEYS) == set(video(0)) - {'step_scores'}
+    assert set(LabelUnintentionalSteps.META_KEYS) == set(video(0)) - {'step_scores'}

@@ -69,7 +69,7 @@ class Case:
             num_blocks=self.argument('num_seq', 8),
             pred_steps=self.argument('pred_step', 3),
         )
-        self.ours = {old: new for old, new in self.conversion.used.items()}
+        self.ours = dict(self.conversion.used.items())
         if standalone:
             self.ours = {
                 old[len(standalone) :]: new

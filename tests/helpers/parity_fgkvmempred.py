@@ -83,10 +83,7 @@ class FgkvCase(Case):
         source = official.save_official(weights, self.folder / 'released.pyth', self.settings)
         target = self.folder / 'ours.pth'
         self.conversion = convert_file(source, target, 'fgkvmempred', force=True)
-        self.ours = {
-            old[len(standalone) :] if old.startswith(standalone) else old: new
-            for old, new in self.conversion.used.items()
-        }
+        self.ours = {old.removeprefix(standalone): new for old, new in self.conversion.used.items()}
         checkpoint = load_checkpoint_file(target)
         self.model = MODELS.build(config_from_checkpoint(checkpoint).model)
         load_full(self.model, checkpoint, str(target))

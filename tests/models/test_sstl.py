@@ -104,7 +104,7 @@ def test_the_sum_of_equation_6():
         'rate/error',
         'bank/filled',
     } <= set(losses)
-    total_loss, logged = model.parse_losses(losses)
+    total_loss, _logged = model.parse_losses(losses)
     torch.testing.assert_close(total_loss, clip + 0.2 * video + 0.1 * rate)
 
 

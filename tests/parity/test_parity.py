@@ -59,9 +59,7 @@ def test_comparison_can_fail(tmp_path):
     with torch.no_grad():
         case.model.neck.forward_cells[0].out_gate.weight[0, 0] *= 1.001
     assert any(
-        fault.startswith('output/l2')
-        or fault.startswith('output/val')
-        or fault.startswith('output/std')
+        fault.startswith(('output/l2', 'output/val', 'output/std'))
         for fault in case.compare(case.run())
     )
 

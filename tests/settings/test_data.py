@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from helpers.configs import DATA, load, read
 from mmssl_video.apis import load_config
+from mmssl_video.commands.prepare import parser
 from mmssl_video.datasets.preparation.output import MARK
 from mmssl_video.settings.data import apply_data, load_data
 from mmssl_video.settings.names import find_config
@@ -109,9 +110,7 @@ def test_what_prepare_wrote_is_the_shipped_set_elsewhere(tmp_path, dataset, name
 
 def test_prepare_says_which_set_a_folder_holds():
     """The names by which a folder is known are those that prepare.py takes."""
-    from mmssl_video.apis.prepare_data import _parser
-
-    [choices] = [action.choices for action in _parser()._actions if action.dest == 'dataset']
+    [choices] = [action.choices for action in parser()._actions if action.dest == 'dataset']
     for dataset in set(choices) - {'folder'}:
         assert (
             f'data/{dataset}/'
@@ -287,7 +286,7 @@ def test_mistakes_are_one_sentence(tmp_path, monkeypatch, name, data, words):
 
 
 def test_a_slip_in_the_name_of_a_step_is_named():
-    from mmssl_video.apis.views import pipeline_of
+    from mmssl_video.datasets.pipelines import pipeline_of
 
     cfg = load('memdpc_ucf101', **{'train_dataloader.dataset.pipeline.sampel.stride': 2})
     with pytest.raises(ValueError, match="step 'sampel' of a pipeline has no type: its steps are"):

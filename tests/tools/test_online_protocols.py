@@ -17,10 +17,10 @@ from mmengine.registry import init_default_scope
 from helpers.configs import load
 from helpers.probe_set import make_probe_set, save_checkpoint
 from helpers.tiny_run import REPO, last_line, run, run_stages, scalars, weights
-from mmssl_video.apis.views import pipeline_of
 from mmssl_video.checkpoints import config_from_checkpoint, load_checkpoint_file
 from mmssl_video.commands import errors
 from mmssl_video.commands.test import main
+from mmssl_video.datasets.pipelines import pipeline_of
 from mmssl_video.results.result_files import ClassScores, load_result_file
 
 SMALL = [f'{name}_dataloader.num_workers=0' for name in ('train', 'val', 'test')] + [

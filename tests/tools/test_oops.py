@@ -285,7 +285,7 @@ def test_surprise_in_two_processes_is_the_same(oops, surprised):
 
 def test_surprise_from_python_equals_a_slow_reference(oops):
     """One video, window by window and block by block, with the pre-training's own prediction."""
-    path = sorted((oops / 'data/videos').rglob('*.mp4'))[0]
+    path = min((oops / 'data/videos').rglob('*.mp4'))
     records, [curve] = run_surprise(oops / 'pre/epoch_1.pth', path, min_observed=1)
     assert not records and np.isnan(curve.failure) and curve.duration == 4.0
     contents = load_checkpoint_file(oops / 'pre/epoch_1.pth')

@@ -1,6 +1,6 @@
 # Unintentional actions (MemDPC appendix B): encoder, phi and memory of MemDPC in one direction, and
 # a linear classifier of z_t and its prediction. The weights balance the classes of the steps that
-# oops_128.py draws: about 35, 12 and 53 % intentional, transitioning and unintentional.
+# unintentional_128.py draws: about 35, 12 and 53 % intentional, transitioning and unintentional.
 _base_ = 'memdpc_r18.py'
 
 model = dict(

@@ -2,8 +2,8 @@
 # with the failure in them; testing moves the window by half its length, 4 blocks of 15 frames.
 _base_ = 'blocks_128.py'
 
-_window = dict(type='SampleFailureWindow', num_frames=40, stride=3, num_blocks=8, short='pad')
-_label = dict(type='LabelSteps')
+_window = dict(type='SampleUnintentionalWindow', num_frames=40, stride=3, num_blocks=8, short='pad')
+_label = dict(type='LabelUnintentionalSteps')
 _pack = dict(
     type='PackActionInputs',
     meta_keys=(

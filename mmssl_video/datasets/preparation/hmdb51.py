@@ -87,17 +87,17 @@ def read_hmdb51(src: Path, annotations=None) -> Layout:
                         '"video.avi FLAG" with flag 0, 1 or 2.'
                     )
                 path = f'{name}/{match[1]}'
-                found, side = index.find(path), _SIDES.get(match[2])
+                video, side = index.find(path), _SIDES.get(match[2])
                 named.add(path)
                 unused[path] = unused.get(path, True) and side is None
                 if side is None:
                     continue
                 count[side] += 1
                 listed = layout.lists[f'{side}_split{split}.txt']
-                if found is None:
+                if video is None:
                     listed.missing.append(path)
                 else:
-                    listed.entries.append((found, label))
+                    listed.entries.append((video, label))
             if count != dict(train=70, test=30):
                 uneven.add(name)
     layout.unlisted, layout.respelled = index.unlisted(), index.respelled

@@ -99,20 +99,20 @@ def _video_folders(src: Path) -> dict:
     """Side -> folder of videos, by the names of the folders nearest to ``src``."""
     src = Path(src)
     for depth in (1, 2, 3):
-        found: dict = {}
+        folder_of: dict = {}
         for folder in folders_below(src, depth):
             match = _SIDE_FOLDER.fullmatch(folder.name) if folder != src else None
             if not match:
                 continue
             side = _SIDES[match[1].lower()]
-            if side in found and found[side].parent == folder.parent:
+            if side in folder_of and folder_of[side].parent == folder.parent:
                 raise ValueError(
-                    f'both {str(found[side])!r} and {str(folder)!r} could hold the '
+                    f'both {str(folder_of[side])!r} and {str(folder)!r} could hold the '
                     f'{side} videos: move one of them away.'
                 )
-            found.setdefault(side, folder)
-        if found:
-            return found
+            folder_of.setdefault(side, folder)
+        if folder_of:
+            return folder_of
     return {}
 
 
@@ -173,12 +173,12 @@ def _from_csv(layout: Layout, rows, indices) -> None:
             )
     for side, label, names in rows:
         index, listed = indices[side], layout.lists[f'{side}.txt']
-        found = [path for name in names for path in by_name.get((index.root, name), ())]
-        if found:
+        candidates = [path for name in names for path in by_name.get((index.root, name), ())]
+        if candidates:
             # the same clip may lie in two folders: the one named after its class is right
-            own = [path for path in found if _plain(path.split('/')[0]) == _plain(label)]
-            index.used.update(found)
-            listed.entries.append(((own or found)[0], labels[label]))
+            own = [path for path in candidates if _plain(path.split('/')[0]) == _plain(label)]
+            index.used.update(candidates)
+            listed.entries.append(((own or candidates)[0], labels[label]))
         else:
             listed.missing.append(f'{names[0]}.mp4 ({label})')
 

@@ -121,16 +121,16 @@ class VideoIndex:
         stem, suffix = os.path.splitext(listed)
         if suffix.lower() not in VIDEO_SUFFIXES:
             stem = listed  # the name has no suffix, but may hold a dot
-        found = self._loose.get(stem.lower(), [])
-        if len(found) > 1:
+        candidates = self._loose.get(stem.lower(), [])
+        if len(candidates) > 1:
             raise ValueError(
-                f'{listed!r} could be any of {", ".join(found)} in {str(self.root)!r}:'
+                f'{listed!r} could be any of {", ".join(candidates)} in {str(self.root)!r}:'
                 ' keep one of them.'
             )
-        if found:
-            self.respelled += found[0] not in self.used
-            self.used.add(found[0])
-            return found[0]
+        if candidates:
+            self.respelled += candidates[0] not in self.used
+            self.used.add(candidates[0])
+            return candidates[0]
         return None
 
     def unlisted(self) -> list[str]:

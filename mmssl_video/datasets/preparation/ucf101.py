@@ -51,11 +51,11 @@ def read_ucf101(src: Path, annotations=None) -> Layout:
         for side in ('train', 'test'):
             listed = ListFile('videos', [])
             for path, label in _entries(lists / f'{side}list{split:02d}.txt', labels):
-                found = index.find(path)
-                if found is None:
+                video = index.find(path)
+                if video is None:
                     listed.missing.append(path)
                 else:
-                    listed.entries.append((found, label))
+                    listed.entries.append((video, label))
             layout.lists[f'{side}_split{split}.txt'] = listed
     layout.unlisted, layout.respelled = index.unlisted(), index.respelled
     layout.found = dict(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmaction.registry import METRICS
 
-from ...datasets.transforms.failure import STEP_CLASSES, LabelSteps, label_spans
+from ...datasets.transforms.unintentional import STEP_CLASSES, LabelUnintentionalSteps, label_spans
 from ...results.protocol_output import ProtocolOutput
 from ..class_scores import expected_hits
 from ..classification_metric import ClassificationMetric
@@ -25,10 +25,11 @@ from .timeline import (
 class UnintentionalActionMetric(ClassificationMetric):
     """Averages the steps of all moving windows on the timeline of a video, then counts.
 
-    A video is cut into units of one block's length, labelled as blocks are (:class:`LabelSteps`). A
-    unit's scores are the mean over the steps of all windows that cover it; units that no step
-    covers (the first of a video has no past to be predicted from) are left out and counted. Results
-    are shares from 0 to 1 over the units of all videos: ``top1``, the ``mean_class`` accuracy,
+    A video is cut into units of one block's length, labelled as blocks are
+    (:class:`LabelUnintentionalSteps`). A unit's scores are the mean over the steps of all windows
+    that cover it; units that no step covers (the first of a video has no past to be predicted from)
+    are left out and counted. Results are shares from 0 to 1 over the units of all videos:
+    ``top1``, the ``mean_class`` accuracy,
     each class by its name, and ``loss`` (cross entropy, for a schedule that waits for a plateau).
 
     Besides, the middle of the unit with the highest score of *transitioning* is taken for the
@@ -55,12 +56,13 @@ class UnintentionalActionMetric(ClassificationMetric):
             KeyError: Samples lack what the metric needs.
         """
         for sample in data_samples:
-            missing = {'step_scores', *LabelSteps.META_KEYS} - set(sample)
+            missing = {'step_scores', *LabelUnintentionalSteps.META_KEYS} - set(sample)
             if missing:
                 raise KeyError(
                     f'UnintentionalActionMetric finds no {", ".join(sorted(missing))} in a '
                     'prediction: it needs an UnintentionalActionClassifier, and a pipeline that '
-                    f'ends with LabelSteps and PackActionInputs(meta_keys={LabelSteps.META_KEYS})'
+                    f'ends with LabelUnintentionalSteps and PackActionInputs(meta_keys='
+                    f'{LabelUnintentionalSteps.META_KEYS})'
                 )
             scores = sample['step_scores'].float().cpu().numpy()
             starts = np.asarray(sample['step_starts']).reshape(len(scores), -1)[:, 1:]
@@ -118,10 +120,10 @@ class UnintentionalActionMetric(ClassificationMetric):
         loss = metrics.pop('loss')
         counts = np.bincount(self.labels, minlength=len(STEP_CLASSES))
         # Units of a video are not independent: what an interval counts is the videos that have one.
-        found = [set(video['labels'][video['known']]) for video in self.videos]
-        queries = dict.fromkeys(('top1', 'mean_class'), sum(map(bool, found)))
+        label_sets = [set(video['labels'][video['known']]) for video in self.videos]
+        queries = dict.fromkeys(('top1', 'mean_class'), sum(map(bool, label_sets)))
         queries.update(
-            (name, sum(label in labels for labels in found))
+            (name, sum(label in labels for labels in label_sets))
             for label, name in enumerate(STEP_CLASSES)
         )
         chance = {name: 100 / len(STEP_CLASSES) for name in metrics}
@@ -161,12 +163,14 @@ class UnintentionalActionMetric(ClassificationMetric):
         hits = {within: [] for within in THRESHOLDS}
         for video in self.videos:
             known = video['known']
-            for within, found in hits.items():  # a video of less than a block is not found
-                found.append(
+            for within, figures in hits.items():  # a video of less than a block is not found
+                figures.append(
                     peak_hit(
                         video['times'][known], video['scores'][known, 1], video['failure'], within
                     )
                     if known.any()
                     else 0.0
                 )
-        return {localisation_name(within): float(np.mean(found)) for within, found in hits.items()}
+        return {
+            localisation_name(within): float(np.mean(figures)) for within, figures in hits.items()
+        }

@@ -110,7 +110,8 @@ class UnintentionalActionClassifier(EncoderClassifier, ContextEncoder):
     def loss(self, inputs: torch.Tensor, data_samples: list, **kwargs) -> dict[str, torch.Tensor]:
         """Cross entropy of all labelled steps, their accuracy and the share of transitioning ones.
 
-        Labels are those of :class:`LabelSteps`: ``gt_label`` ``[W * N]``, -1 is left out.
+        Labels are those of :class:`LabelUnintentionalSteps`: ``gt_label`` ``[W * N]``, of which -1
+        is left out.
         """
         scores = self.step_scores(inputs).flatten(0, 1)
         labels = torch.stack([sample.gt_label for sample in data_samples]).to(scores.device)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.tiny_run import run_workers
 from mmssl_video.models.losses import ClipContrastLoss
 from mmssl_video.models.memory_bank import TemporalMemoryBank
 
@@ -82,3 +83,34 @@ def test_perfect_views_beat_all_others(views):
 def test_wrong_settings(settings, words):
     with pytest.raises(ValueError, match=words):
         ClipContrastLoss(**settings)
+
+
+WORKER = """
+import sys
+import torch
+import torch.distributed as dist
+import mmssl_video
+from mmssl_video.models.losses import ClipContrastLoss
+rank, folder = int(sys.argv[1]), sys.argv[2]
+torch.set_num_threads(1)
+dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
+torch.manual_seed(0)
+views = torch.randn(2, 6, 5, dtype=torch.double)
+first, second = (view[3 * rank : 3 * rank + 3].clone().requires_grad_() for view in views)
+loss, stats = ClipContrastLoss()(first, second.detach())
+loss.backward()
+torch.save((loss.detach(), first.grad, stats['num_negatives']), f'{folder}/{rank}.pt')
+"""
+
+
+def test_clips_of_other_processes_are_negatives_without_video_numbers(views, tmp_path):
+    """The n-th clip of each process is a video of its own, though nobody numbers them."""
+    (tmp_path / 'worker.py').write_text(WORKER)
+    run_workers(tmp_path / 'worker.py', [(rank, tmp_path) for rank in (0, 1)], tmp_path)
+    halves = [torch.load(tmp_path / f'{rank}.pt', weights_only=True) for rank in (0, 1)]
+    first = views[0].clone().requires_grad_()
+    whole, stats = ClipContrastLoss()(first, views[1])
+    whole.backward()
+    torch.testing.assert_close((halves[0][0] + halves[1][0]) / 2, whole.detach())
+    torch.testing.assert_close(torch.cat([half[1] for half in halves]) / 2, first.grad)
+    assert halves[0][2] == halves[1][2] == stats['num_negatives'] == 10

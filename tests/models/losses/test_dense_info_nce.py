@@ -14,7 +14,7 @@ from mmssl_video.models.losses import DenseInfoNCELoss
 
 def plain(pred, target, temperature=1.0, normalize=False):
     """The whole score matrix, cross-entropy, and masks for the kinds of negatives."""
-    videos, steps, channels, height, width = pred.shape
+    _videos, steps, channels, height, width = pred.shape
     a, b = (x.permute(0, 1, 3, 4, 2).reshape(-1, channels) for x in (pred, target))
     if normalize:
         a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)

@@ -80,7 +80,7 @@ def test_clips_of_one_video_are_no_negatives_of_each_other(views):
 
 def test_groups_are_as_batches_of_their_own(views):
     (x, y), _ = views
-    loss, stats = contrast_views(*tensors(x, y), 0.1, groups=torch.tensor([0, 0, 1, 1, 1, 1]))
+    loss, _stats = contrast_views(*tensors(x, y), 0.1, groups=torch.tensor([0, 0, 1, 1, 1, 1]))
     expected = (2 * equation_4(x[:2], y[:2], 0.1) + 4 * equation_4(x[2:], y[2:], 0.1)) / 6
     assert loss.item() == pytest.approx(expected, rel=1e-12)
 

@@ -1,10 +1,10 @@
 """Runs ``python ...`` in forks of one process that has imported everything already.
 
 Importing torch and mmaction2 takes seconds of CPU, and hundreds of tests run a tool. What a tool
-does is the same in a fork, which starts within milliseconds: arguments, folder, environment, output,
-exit code and signals are its own. What the start of an interpreter itself does (the order of
-imports, variables that are read at import, peak memory) needs a fresh one: ``tiny_run.run(...,
-fresh=True)``.
+does is the same in a fork, which starts within milliseconds: arguments, folder, environment,
+output, exit code and signals are its own. What the start of an interpreter itself does (the order
+of imports, variables that are read at import, peak memory) needs a fresh one:
+``tiny_run.run(..., fresh=True)``.
 
 The server is ``python -m helpers.fork_server``, started at the first use, one for each process of
 pytest; it ends with it. For each request it forks a keeper, which forks the program, waits for it
@@ -244,7 +244,7 @@ def run_program(arguments: list[str]) -> None:
         sys.path.insert(0, '')
         program = types.ModuleType('__main__')
         sys.modules['__main__'] = program
-        exec(compile(rest[0], '<string>', 'exec'), program.__dict__)
+        exec(compile(rest[0], '<string>', 'exec'), program.__dict__)  # noqa: S102  as python -c
     elif first == '-m':
         sys.argv = ['-m', *rest[1:]]
         sys.path.insert(0, os.getcwd())

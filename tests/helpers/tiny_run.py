@@ -147,6 +147,7 @@ def run(
             words,
             cwd=cwd,
             env=environment(**env),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

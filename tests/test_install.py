@@ -231,12 +231,15 @@ def test_set_up_leaves_no_temporary_files(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['bin']
 
 
+PARALLEL = '-n auto --dist loadfile --no-loadscope-reorder'
+
+
 @pytest.mark.parametrize(
     'arguments, expected',
     [
-        ((), '-n auto --dist loadfile'),
-        (('-m', ''), '-n auto --dist loadfile -m '),
-        (('-q', 'tests/models'), '-n auto --dist loadfile -q tests/models'),
+        ((), PARALLEL),
+        (('-m', ''), f'{PARALLEL} -m '),
+        (('-q', 'tests/models'), f'{PARALLEL} -q tests/models'),
         (('-n', '0'), '-n 0'),
         (('-n4',), '-n4'),
         (('--pdb', '-x'), '--pdb -x'),

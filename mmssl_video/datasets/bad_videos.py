@@ -40,7 +40,7 @@ class BadVideoRecord:
         # made with the first entry: most runs have none, and a killed one would leave it behind
         folder = os.path.join(tempfile.gettempdir(), f'mmssl_video_bad_{uuid.uuid4().hex}')
         self.file = os.path.join(folder, 'bad_videos.jsonl')
-        self._written = set()
+        self._written: set[BadVideo] = set()
         weakref.finalize(self, _remove, folder, os.getpid())
 
     def __deepcopy__(self, memo) -> BadVideoRecord:

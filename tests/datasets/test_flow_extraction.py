@@ -83,7 +83,7 @@ def test_a_pair_does_not_depend_on_those_before_it():
 
 def test_opencv_without_contrib_is_named(monkeypatch, videos, tmp_path):
     words = 'needs a working cv2.optflow.*pip install opencv-contrib-python=='
-    monkeypatch.delattr(cv2.optflow, 'DualTVL1OpticalFlow_create')
+    monkeypatch.delattr(cv2.optflow, 'createOptFlow_DualTVL1')
     with pytest.raises(RuntimeError, match=words):
         tvl1()
     monkeypatch.delattr(cv2, 'optflow')

@@ -53,14 +53,15 @@ class FlowVideo(VideoSource):
 
     def _check_contents(self) -> None:
         comment = self.probe.comment
-        self.info = info_from_comment(comment)
-        if self.info is None:
+        info = info_from_comment(comment)
+        if info is None:
             raise BadVideoError(
                 self.path,
                 f'holds flow of another version ({comment!r}): make it anew'
                 if is_flow_comment(comment)
                 else f'is an ordinary video, not packed optical flow ({_MAKE})',
             )
+        self.info = info
         if len(self) != len(self.info) and not self.allow_truncated:
             raise BadVideoError(self.path, f'holds {len(self)} flows instead of {len(self.info)}')
 
@@ -76,7 +77,7 @@ class FlowVideo(VideoSource):
                 f'is no longer the packed flow of {height}x{width} that '
                 'its comment says: someone has encoded it anew',
             )
-        planes = np.frombuffer(luma, np.uint8).reshape(-1, luma.line_size)[:, :width]
+        planes = np.frombuffer(memoryview(luma), np.uint8).reshape(-1, luma.line_size)[:, :width]
         return as_image(planes[:height], planes[height : 2 * height])
 
 

@@ -1,10 +1,13 @@
 """``VideoInit`` opens a video by its path, ``DecodeFrames`` reads the sampled frames from it.
 
 How frames are found exactly: :mod:`mmssl_video.datasets.decoding`. Flow has readers of its own in
-``flow.py``, which the same two transforms use.
+``flow_input.py``, which the same two transforms use.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -14,7 +17,7 @@ from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 
 # What opens a file of each modality; see transforms/flow_input.py for the other one.
-SOURCES = dict(RGB=VideoSource)
+SOURCES: dict[str, Callable[..., Any]] = dict(RGB=VideoSource)
 
 
 @TRANSFORMS.register_module()

@@ -86,7 +86,7 @@ def test_command_can_be_given(source, command):
     if data is not None and is_placeholder(data):
         return
     options = getattr(args, 'cfg_options', None) or {}
-    load_config(config, options, data, args.flow)
+    load_config(config, options, data, getattr(args, 'flow', False))
 
 
 # ---------------------------------------------------------------- links and paths

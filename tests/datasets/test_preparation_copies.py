@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.tiny_run import REPO, environment
+from helpers.tiny_run import REPO, environment, run
 from helpers.videos import numbered_frames, read_number, write_video
 from mmssl_video.datasets.decoding import VideoSource, probe_video
 from mmssl_video.datasets.errors import BadVideoError
@@ -262,25 +262,20 @@ def test_a_killed_run_goes_on(tmp_path):
 
 
 def tool(name, *arguments):
-    return subprocess.run(
-        [sys.executable, str(REPO / 'tools' / 'data' / name), *map(str, arguments)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    path = REPO / 'tools' / 'data' / name
+    return run('python', path, *arguments, cwd=REPO, stderr=subprocess.PIPE)
 
 
 def test_command_lines(tmp_path, monkeypatch, capsys):
     src, out = folder(tmp_path / 'src', 2), tmp_path / 'out'
     (src / 'sit' / '1.avi').write_bytes(b'no video')
-    run = tool('prepare.py', 'folder', src, out, '--workers', '2', '--seed', '0')
-    assert run.returncode == 1 and '1 bad' in run.stdout
-    assert run.stderr.splitlines()[-1].startswith('error: 1 of 4 videos are bad and still in')
-    assert 'Traceback' not in run.stderr
-    run = tool('prepare.py', 'folder', src, out, '--drop-bad', '--workers', '2')
-    assert run.returncode == 0 and '3 of them known from an earlier run' in run.stdout
-    assert 'all.txt: 3 lines' in run.stdout
+    done = tool('prepare.py', 'folder', src, out, '--workers', '2', '--seed', '0')
+    assert done.returncode == 1 and '1 bad' in done.stdout
+    assert done.stderr.splitlines()[-1].startswith('error: 1 of 4 videos are bad and still in')
+    assert 'Traceback' not in done.stderr
+    done = tool('prepare.py', 'folder', src, out, '--drop-bad', '--workers', '2')
+    assert done.returncode == 0 and '3 of them known from an earlier run' in done.stdout
+    assert 'all.txt: 3 lines' in done.stdout
     # in this process: cheaper
     for arguments, message in (
         (['ucf101', src, out, '--seed', '0'], '--seed is for folder'),

@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import subprocess
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -23,6 +22,7 @@ from helpers.odd_videos import (
     with_empty_chunks,
     with_variable_rate,
 )
+from helpers.tiny_run import REPO, run
 from helpers.videos import (
     numbered_frames,
     read_number,
@@ -553,9 +553,7 @@ print(json.dumps(out))
 
 
 def check_survival(paths):
-    done = subprocess.run(
-        [sys.executable, '-c', _TRY_ALL, *paths], capture_output=True, text=True, timeout=120
-    )
+    done = run('python', '-c', _TRY_ALL, *paths, cwd=REPO, stderr=subprocess.PIPE)
     assert done.returncode == 0, done.stderr[-2000:]
     results = json.loads(done.stdout.strip().splitlines()[-1])
     assert set(results) == set(paths)

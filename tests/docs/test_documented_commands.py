@@ -107,7 +107,7 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(REPO)))
 def test_files_that_a_page_names_are_there(page):
-    """``configs/…``, ``tools/…``, ``docs/…``, and configs by their file name; not the reader's own."""
+    """``configs/…``, ``tools/…``, ``docs/…``, and configs by file name; not the reader's own."""
     if page.name in ('renamed.md', 'CHANGELOG.md'):
         pytest.skip('names what was')
     tracked = subprocess.run(

@@ -16,7 +16,9 @@ from mmssl_video.settings.names import config_dir, find_config
 
 SOURCES = [*PAGES, *sorted(config_dir().rglob('*.py'))]
 DOCUMENTED = [
-    (path.relative_to(REPO), command) for path in SOURCES for command in dict.fromkeys(commands(path))
+    (path.relative_to(REPO), command)
+    for path in SOURCES
+    for command in dict.fromkeys(commands(path))
 ]
 SCRIPTS = {'dist_train.sh': 'train', 'dist_test.sh': 'test', 'slurm_train.sh': 'train'}
 # What a reader fills in, where the command wants something in particular.

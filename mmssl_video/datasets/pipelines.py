@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Union
 
 Pipeline = Union[Sequence[Any], Mapping[str, Any], None]
@@ -82,7 +82,7 @@ def build_steps(pipeline: Pipeline) -> list[Callable]:
     return [step if callable(step) else TRANSFORMS.build(step) for step in steps_of(pipeline)]
 
 
-def dataset_of(dataloader: Mapping | None) -> Mapping:
+def dataset_of(dataloader: Mapping | None) -> MutableMapping[str, Any]:
     """The dataset in the config of a data loader, without wrappers such as ``RepeatDataset``."""
     dataset = (dataloader or {}).get('dataset') or {}
     while 'pipeline' not in dataset and 'dataset' in dataset:

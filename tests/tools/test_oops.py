@@ -9,8 +9,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 
-from helpers.tiny_run import CONFIG, REPO, run, weights
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import CONFIG, REPO, run, run_ranks, run_stages, weights
 from mmssl_video.apis import run_surprise
 from mmssl_video.checkpoints import config_from_checkpoint, load_checkpoint_file
 from mmssl_video.commands import errors, surprise, train
@@ -124,16 +123,17 @@ def test_testing_in_one_and_two_processes_gives_the_same_records(oops):
         cwd=oops,
     )
     assert one.returncode == 0, one.stdout[-3000:]
-    two = run(
-        REPO / 'tools' / 'dist_test.sh',
+    two = run_ranks(
+        REPO / 'tools' / 'test.py',
         oops / 'oops.py',
         checkpoint,
-        2,
         '--out',
         oops / 'two.json',
+        '--launcher',
+        'pytorch',
         cwd=oops,
     )
-    assert two.returncode == 0, two.stdout[-3000:]
+    assert [done.returncode for done in two] == [0, 0], two[0].stdout[-3000:]
     records, again = (json.loads((oops / f'{name}.json').read_text()) for name in ('one', 'two'))
     assert [r['subject'] for r in records] == [
         'majority class',
@@ -268,18 +268,18 @@ def test_surprise_by_the_test_tool_and_a_config(oops, surprised, capsys):
     assert_same_surprise(surprised, oops / 's2')
 
 
-@pytest.mark.slow
 def test_surprise_in_two_processes_is_the_same(oops, surprised):
-    two = run(
-        REPO / 'tools' / 'dist_test.sh',
+    two = run_ranks(
+        REPO / 'tools' / 'test.py',
         surprise_config(oops),
         oops / 'pre/epoch_1.pth',
-        2,
         '--work-dir',
         oops / 's3',
+        '--launcher',
+        'pytorch',
         cwd=oops,
     )
-    assert two.returncode == 0, two.stdout[-3000:]
+    assert [done.returncode for done in two] == [0, 0], two[0].stdout[-3000:]
     assert_same_surprise(surprised, oops / 's3')
 
 

@@ -144,8 +144,8 @@ SHARED: dict[str, dict[str, Any]] = {
     '--data': dict(
         metavar='NAME|CONFIG|DIR',
         help='data set: ucf101, hmdb51, k400, oops, demo, …, a config of your own, or a '
-        'folder that mmssl prepare wrote; a protocol such as linear or finetune_memdpc needs one, any other '
-        "config's own is replaced",
+        'folder that mmssl prepare wrote; a protocol such as linear or finetune_memdpc needs one, '
+        "any other config's own is replaced",
     ),
     '--flow': dict(action='store_true', help='read the optical flow of the data set'),
     '--work-dir': dict(

@@ -143,15 +143,15 @@ SHARED: dict[str, dict[str, Any]] = {
     ),
     '--data': dict(
         metavar='NAME|CONFIG|DIR',
-        help='data set: ucf101, hmdb51, k400, oops, demo, …, a config of your own, or a folder '
-        'that mmssl prepare wrote; a protocol such as linear or finetune_memdpc needs one, any '
-        "other config's own is replaced",
+        help='data set: ucf101, hmdb51, k400, oops, demo, …, a config of your own, or a '
+        'folder that mmssl prepare wrote; a protocol such as linear or finetune_memdpc needs one, '
+        "any other config's own is replaced",
     ),
     '--flow': dict(action='store_true', help='read the optical flow of the data set'),
     '--work-dir': dict(
         metavar='DIR',
-        help='where logs, checkpoints and results go (default: work_dirs/<config>, with _flow and '
-        '_<data set> where these are given)',
+        help='where logs, checkpoints and results go (default: work_dirs/<config>, with _flow '
+        'and _<data set> where these are given)',
     ),
     'checkpoint': dict(
         metavar='CHECKPOINT',

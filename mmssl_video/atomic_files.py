@@ -43,10 +43,10 @@ def write_atomic(data: bytes, path: str | os.PathLike) -> None:
 
 def remove_partial(folder: str | os.PathLike) -> list[Path]:
     """Remove what killed writers left in a folder; returns the files removed."""
-    found = sorted(Path(folder).glob(f'.*{_SUFFIX}'))
-    for path in found:
+    leftovers = sorted(Path(folder).glob(f'.*{_SUFFIX}'))
+    for path in leftovers:
         path.unlink()
-    return found
+    return leftovers
 
 
 class AtomicLocalBackend(LocalBackend):

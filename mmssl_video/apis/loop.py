@@ -93,8 +93,8 @@ def run_loop(
                 f'{Path(cfg.filename or "CONFIG").name} --pretrained {checkpoint}'
             )
     if kind.has_classes:
-        told = 'num_blocks' in (options or {})
-        if trained is not None and 'num_blocks' in trained and not told:
+        is_given = 'num_blocks' in (options or {})
+        if trained is not None and 'num_blocks' in trained and not is_given:
             cfg.num_blocks = trained.num_blocks
         set_num_blocks(cfg)
         if cfg.model.cls_head.get('num_classes') is None:

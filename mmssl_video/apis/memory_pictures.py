@@ -49,9 +49,9 @@ class MemoryView(nn.Module):
 
     def extract_feat(self, inputs: Tensor) -> Tensor:
         """All parts side by side, ``[B, D]``."""
-        found = self.view.parts(inputs)
-        self.widths = {name: value.shape[1] for name, value in found.items()}
-        return torch.cat(list(found.values()), 1)
+        parts = self.view.parts(inputs)
+        self.widths = {name: value.shape[1] for name, value in parts.items()}
+        return torch.cat(list(parts.values()), 1)
 
     def split(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Parts by name of rows that :meth:`extract_feat` gave."""

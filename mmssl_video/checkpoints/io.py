@@ -185,10 +185,10 @@ def refuse_address(address: str) -> NoReturn:
 
 def _refuse_what_is_no_file(path: Path) -> None:
     if path.is_dir():
-        found = sorted(
+        checkpoints = sorted(
             p.name for p in path.iterdir() if p.suffix in ('.pth', '.pt', '.tar', '.pyth')
         )
-        hint = f' (it holds {some(found)})' if found else ''
+        hint = f' (it holds {some(checkpoints)})' if checkpoints else ''
         raise CheckpointError(f'{path} is a directory: give the checkpoint file itself{hint}.')
     if not path.exists():
         raise FileNotFoundError(f'checkpoint {path} does not exist.')
@@ -208,8 +208,8 @@ def _first_words(head: bytes) -> str:
 def _failure_sentence(path: Path, size: int, is_cut: bool, error: Exception) -> str:
     message = str(error)
     # torch wraps the unpickler's own words into advice to switch weights_only off
-    found = re.search(r'WeightsUnpickler error:\s*(.+)', message)
-    reason = _first_line(found.group(1) if found else message)
+    match = re.search(r'WeightsUnpickler error:\s*(.+)', message)
+    reason = _first_line(match.group(1) if match else message)
     if 'TorchScript' in message:
         return f'{path} is a TorchScript archive, not a checkpoint.'
     if 'hasRecord("version")' in message:

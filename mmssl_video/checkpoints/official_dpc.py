@@ -104,13 +104,13 @@ def _refuse_foreign(given: dict, origin: str, source: str) -> None:
             f'{source} is not a {origin} checkpoint: it has no backbone.* keys, but '
             f'{some(list(given))}.'
         )
-    found = {key.split('.', 1)[0] for key in given if key.startswith('agg')}
+    cells = {key.split('.', 1)[0] for key in given if key.startswith('agg')}
     other = 'memdpc' if origin == 'dpc' else 'dpc'
-    if found and not found & set(directions):
-        hint = f'; it looks like --from {other}' if found & set(_DIRECTIONS[other]) else ''
+    if cells and not cells & set(directions):
+        hint = f'; it looks like --from {other}' if cells & set(_DIRECTIONS[other]) else ''
         raise CheckpointError(
             f'{source} is not a {origin} checkpoint: its aggregation is called '
-            f'{", ".join(sorted(found))}, not {", ".join(directions)}{hint}.'
+            f'{", ".join(sorted(cells))}, not {", ".join(directions)}{hint}.'
         )
 
 
@@ -151,13 +151,13 @@ def _our_name(key: str, origin: str) -> tuple[str | None, bool]:
     """Our name of an official key (None when unknown), and whether it is an alias."""
     if key.startswith('backbone.'):
         return key, False
-    found = re.fullmatch(
+    match = re.fullmatch(
         r'(\w+)\.(?:ConvGRUCell_|(cell_list)\.)(\d+)\.((?:reset|update|out)_gate\.(?:weight|bias))',
         key,
     )
-    if found and found[1] in _DIRECTIONS[origin]:
-        ours = f'neck.{_DIRECTIONS[origin][found[1]]}.{int(found[3])}.{found[4]}'
-        return ours, found[2] is not None
+    if match and match[1] in _DIRECTIONS[origin]:
+        ours = f'neck.{_DIRECTIONS[origin][match[1]]}.{int(match[3])}.{match[4]}'
+        return ours, match[2] is not None
     for old, new in _RENAMED.items():
         if (key == old == 'mb' and origin == 'memdpc') or (
             key.startswith(f'{old}.') and old != 'mb'
@@ -169,9 +169,9 @@ def _our_name(key: str, origin: str) -> tuple[str | None, bool]:
 def _official_name(key: str, origin: str) -> str:
     """Inverse of :func:`_our_name`, for messages."""
     for old, new in _DIRECTIONS[origin].items():
-        found = re.fullmatch(rf'neck\.{new}\.(\d+)\.(.*)', key)
-        if found:
-            return f'{old}.ConvGRUCell_{int(found[1]):02d}.{found[2]}'
+        match = re.fullmatch(rf'neck\.{new}\.(\d+)\.(.*)', key)
+        if match:
+            return f'{old}.ConvGRUCell_{int(match[1]):02d}.{match[2]}'
     for old, new in _RENAMED.items():
         if key == new or key.startswith(f'{new}.'):
             return old + key[len(new) :]
@@ -216,9 +216,9 @@ def _model_config(
         backbone['in_channels'] = in_channels
 
     layers = [
-        int(found[1])
-        for found in (re.match(r'neck\.\w+_cells\.(\d+)\.', key) for key in shapes)
-        if found
+        int(match[1])
+        for match in (re.match(r'neck\.\w+_cells\.(\d+)\.', key) for key in shapes)
+        if match
     ]
     gate = 'neck.forward_cells.0.reset_gate'
     hidden = shape(f'{gate}.bias', 1)[0]
@@ -281,9 +281,9 @@ def _depth(shapes: dict, source: str) -> int:
     """Depth of the backbone from its number of blocks per stage."""
     stages = {int(stage): 0 for stage in '1234'}
     for key in shapes:
-        found = re.match(r'backbone\.layer(\d+)\.(\d+)\.', key)
-        if found:
-            stages[int(found[1])] = max(stages.get(int(found[1]), 0), int(found[2]) + 1)
+        match = re.match(r'backbone\.layer(\d+)\.(\d+)\.', key)
+        if match:
+            stages[int(match[1])] = max(stages.get(int(match[1]), 0), int(match[2]) + 1)
     counts = tuple(stages[stage] for stage in sorted(stages))
     is_bottleneck = any(re.match(r'backbone\.layer\d+\.\d+\.conv3\.', key) for key in shapes)
     known = _BOTTLENECK if is_bottleneck else _BASIC

@@ -243,11 +243,11 @@ def _our_encoder_name(rest: str, names) -> str | None:
     if rest.startswith('s1.pathway0_stem.'):
         is_2plus1d = 's1.pathway0_stem.conv1.weight' in names
         return _replace(rest[len('s1.pathway0_stem.') :], _STEM_2PLUS1D if is_2plus1d else _STEM)
-    found = re.match(r's([2-5])\.pathway0_res(\d+)\.', rest)
-    if not found:
+    match = re.match(r's([2-5])\.pathway0_res(\d+)\.', rest)
+    if not match:
         return None
-    ours = _replace(rest[found.end() :], _block_pairs(names, found[0]))
-    return ours and f'layer{int(found[1]) - 1}.{int(found[2])}.{ours}'
+    ours = _replace(rest[match.end() :], _block_pairs(names, match[0]))
+    return ours and f'layer{int(match[1]) - 1}.{int(match[2])}.{ours}'
 
 
 def _rename(given: dict, encoder: str) -> tuple[dict, dict]:
@@ -286,12 +286,12 @@ def _official_name(key: str, renamed: dict, encoder: str) -> str:
     part, rest = key.split('.', 1)
     prefix = 'backbone_hist.' if part == 'target_backbone' else encoder
     is_2plus1d = 'backbone.conv1.spatial.weight' in renamed
-    found = re.match(r'layer([1-4])\.(\d+)\.', rest)
-    if found:
+    match = re.match(r'layer([1-4])\.(\d+)\.', rest)
+    if match:
         pairs = _BLOCK_2PLUS1D if is_2plus1d else _BLOCK
         return (
-            f'{prefix}s{int(found[1]) + 1}.pathway0_res{found[2]}.'
-            f'{_replace(rest[found.end() :], pairs, inverse=True)}'
+            f'{prefix}s{int(match[1]) + 1}.pathway0_res{match[2]}.'
+            f'{_replace(rest[match.end() :], pairs, inverse=True)}'
         )
     return (
         f'{prefix}s1.pathway0_stem.'
@@ -367,10 +367,10 @@ class _Reader:
     def _depth(self) -> int:
         counts = [0] * 4
         for key in self.shapes:
-            found = re.match(r'backbone\.layer([1-4])\.(\d+)\.', key)
-            if found:
-                stage = int(found[1]) - 1
-                counts[stage] = max(counts[stage], int(found[2]) + 1)
+            match = re.match(r'backbone\.layer([1-4])\.(\d+)\.', key)
+            if match:
+                stage = int(match[1]) - 1
+                counts[stage] = max(counts[stage], int(match[2]) + 1)
         # the smallest network with all these blocks; the completeness check names missing ones
         for blocks, depth in _DEPTHS.items():
             if all(have <= want for have, want in zip(counts, blocks)):

@@ -125,7 +125,8 @@ class VideoListDataset(BaseActionDataset):
         if isinstance(classes, str):
             if not osp.isfile(classes):
                 raise FileNotFoundError(
-                    f'VideoListDataset: the file of class names {classes!r} is not there.'
+                    f'VideoListDataset: the file of class names {classes!r} is not there: mmssl '
+                    'prepare writes it beside its lists, or set classes to where it lies.'
                 )
             with open(classes, encoding='utf-8-sig') as lines:
                 classes = [line.strip() for line in lines if line.strip()]

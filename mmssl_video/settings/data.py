@@ -310,8 +310,8 @@ def _lists(data, flow):
             f'{data.name} has no flow: say where it lies with flow=dict(train=…, test=…) in its '
             'config (tools/data/extract_flow.py makes it)'
         )
-    found = {role: lists[role] for role in ROLES if role in lists}
-    return dict(found, labelled=found.get('labelled', found['train']))
+    chosen = {role: lists[role] for role in ROLES if role in lists}
+    return dict(chosen, labelled=chosen.get('labelled', chosen['train']))
 
 
 def _check_labels(cfg, data, lists):

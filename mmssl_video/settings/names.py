@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import difflib
 import functools
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 #: What stands before the name of a shipped config, as mmengine writes it for its own packages.
 SCOPE = 'mmssl_video::'
@@ -83,6 +88,24 @@ def _configs() -> list[Path]:
     return sorted(
         path for path in folder.rglob('*.py') if '_base_' not in path.relative_to(folder).parts
     )
+
+
+def read_config(path: str | Path) -> Config:
+    """Read a config file. What it names in ``custom_imports`` may be a module that lies beside it.
+
+    Raises:
+        ValueError: It, or a config that it inherits from, is no Python.
+    """
+    from mmengine.config import Config
+
+    folder = Path(path).resolve().parent
+    if config_dir() not in (folder, *folder.parents) and str(folder) not in sys.path:
+        sys.path.append(str(folder))  # the command mmssl, unlike python -m, does not look there
+    try:
+        return Config.fromfile(str(path))
+    except SyntaxError as error:  # mmengine parses the text without its name
+        what = f'is no Python: {error.msg} in line {error.lineno}'
+    raise ValueError(f'{path}, or a config it inherits from, {what}')
 
 
 def allow_names_in_bases() -> None:

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from helpers.tiny_run import REPO, environment
 from mmssl_video.settings import names
-from mmssl_video.settings.names import find_config
+from mmssl_video.settings.names import find_config, read_config
 
 
 @pytest.fixture
@@ -112,3 +112,14 @@ def test_installed_package_in_an_empty_folder(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ['DensePredictiveCoding'] * 3 + [str(site / 'configs')]
+
+
+def test_a_module_beside_the_config_is_imported(tmp_path, monkeypatch):
+    """From any folder, and by the command ``mmssl``, which does not look into the current one."""
+    monkeypatch.setattr('sys.path', [*sys.path])
+    (tmp_path / 'part_beside_it.py').write_text('')
+    (tmp_path / 'mine.py').write_text(
+        "_base_ = 'mmssl_video::dpc_demo'\ncustom_imports = dict(imports=['part_beside_it'])\n"
+    )
+    read_config(tmp_path / 'mine.py')
+    assert sys.modules.pop('part_beside_it').__file__ == str(tmp_path / 'part_beside_it.py')

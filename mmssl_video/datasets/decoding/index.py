@@ -166,28 +166,28 @@ def probe_video(path: str, allow_truncated: bool = False, num_threads: int = 1) 
 
 def _missing(path, container, stream, packets) -> tuple[str | None, int | None]:
     """In which way frames are missing (if any are), and how many packets are surely sound."""
-    promised, found = stream.frames, len(packets)
+    promised, count = stream.frames, len(packets)
     ends_whole = not packets[-1].corrupt
     container_format = container.format.name
-    if ends_whole and found == promised and 'matroska' not in container_format:
+    if ends_whole and count == promised and 'matroska' not in container_format:
         return None, None  # the ordinary case; Matroska does not count its frames
     number = stream.id if container_format == 'mpegts' else stream.index
     structure = structure_of(path, container_format, number)
     broken_at = structure.broken_at
     if broken_at is not None and container_format == 'avi' and structure.chunks >= promised > 0:
         broken_at = None  # by the header's word nothing came after the last chunk
-    if broken_at is None and 'matroska' in container_format and found < structure.chunks:
-        return f'damaged: only {found} of its {structure.chunks} frames are to be found', 0
+    if broken_at is None and 'matroska' in container_format and count < structure.chunks:
+        return f'damaged: only {count} of its {structure.chunks} frames are to be found', 0
     # (older PyAV does not show the index)
     listed = len(getattr(stream, 'index_entries', ())) if 'mp4' in container_format else 0
     if broken_at is None:
-        if (ends_whole and found >= listed) or container_format == 'mpegts':
+        if (ends_whole and count >= listed) or container_format == 'mpegts':
             return None, None
         broken_at = packets[-1].position
     before = [packet.position < broken_at for packet in packets]
-    intact = min(before.index(False) if False in before else found, found - (not ends_whole))
+    intact = min(before.index(False) if False in before else count, count - (not ends_whole))
     of = f' of the {promised} frames that its header promises' if promised else ' frames'
-    if found - intact > 1 and container_format != 'mpeg':  # there frames share a part
+    if count - intact > 1 and container_format != 'mpeg':  # there frames share a part
         why = f'damaged: its container is broken after {intact}{of}'
     else:
         why = f'truncated: it ends in the middle, after {intact}{of}'

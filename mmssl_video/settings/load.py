@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from .data import settle_data
+from .keys import check_keys
 from .names import find_config
 
 # Names in the base configs only: the data loader that holds a copy.
@@ -56,6 +57,7 @@ def load_config(
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(options)
+    check_keys(cfg, options)
     if cfg.get('work_dir') is None:
         cfg.work_dir = os.path.join('work_dirs', path.stem)
     return cfg

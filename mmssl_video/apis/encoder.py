@@ -26,7 +26,7 @@ from ..checkpoints import (
 )
 from ..datasets.views import View, view_of
 from ..models.recognizers.self_supervised import SelfSupervisedRecognizer
-from ..settings.names import find_config
+from ..settings.names import find_config, read_config
 
 
 class Encoder:
@@ -297,7 +297,7 @@ def _device(name):
 
 def _config(source):
     if isinstance(source, (str, Path)):
-        return Config.fromfile(find_config(source))
+        return read_config(find_config(source))
     return source if isinstance(source, Config) else Config(source)
 
 

@@ -20,7 +20,7 @@ from ..datasets.views import view_of
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks.sample_seed import video_list_datasets
 from ..models.recognizers.self_supervised import SelfSupervisedRecognizer, method_of
-from ..settings.checks import check_blocks, loader_views
+from ..settings.checks import check_blocks, loader_views, settle_workers
 from ..settings.kinds import check_taken, kind_of
 from ..settings.pretrained import check_test_labels, set_num_blocks, set_num_classes
 from ..version import __version__
@@ -101,6 +101,7 @@ def run_loop(
     baselines = baselines and (cfg.get('classification') or {}).get('baselines', True)
     whole = copy.deepcopy(cfg)
     _only_test(cfg, part)
+    settle_workers(cfg)
     check_blocks(cfg, loader_views(cfg))
     cfg.setdefault('randomness', ConfigDict()).seed = seed
     cfg.load_from, cfg.resume = None, False

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks import EncoderWeightsHook
 from ..results.work_dir import check_work_dir
-from ..settings.checks import check_config, check_lists
+from ..settings.checks import check_config, check_lists, settle_workers
 from ..settings.kinds import kind_of
 from ..settings.pretrained import (
     set_num_blocks,
@@ -52,6 +52,7 @@ def train(
         set_num_blocks(cfg)
         set_num_classes(cfg)
     check_config(cfg)
+    settle_workers(cfg)
     check_work_dir(cfg.work_dir)
     _drop_missing_tensorboard(cfg)
     if launcher != 'none':
@@ -60,7 +61,13 @@ def train(
     cfg.launcher = launcher
     runner = RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
     if cfg.get('load_from'):
-        check_checkpoint(runner.model, cfg.load_from, cfg.resume)
+        checkpoint = check_checkpoint(runner.model, cfg.load_from, cfg.resume)
+        epochs = cfg.train_cfg.get('max_epochs')
+        if cfg.resume and epochs is not None and checkpoint['meta']['epoch'] >= epochs:
+            print_log(
+                f'{cfg.load_from} has all {epochs} epochs of this run: there is nothing left to '
+                'train (train_cfg.max_epochs=N makes it longer).'
+            )
         runner.register_hook(EncoderWeightsHook(cfg.load_from))
     return runner.train()
 

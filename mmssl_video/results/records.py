@@ -143,9 +143,10 @@ def read_results(path: str | Path) -> list[dict]:
         return []
     try:
         records = json.loads(path.read_text(encoding='utf-8'))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = 'it is nested too deeply' if isinstance(error, RecursionError) else error
         raise ValueError(
-            f'{path} is not a JSON results file ({error}): move it away or name another file'
+            f'{path} is not a JSON results file ({why}): move it away or name another file'
         ) from None
     if not isinstance(records, list) or not all(
         isinstance(r, dict) and 'protocol' in r for r in records

@@ -16,7 +16,7 @@ from ..evaluation import get_protocol
 from ..evaluation.array_checks import check_labels
 from ..evaluation.registry import Protocol
 from .data import settle_data
-from .names import find_config
+from .names import find_config, read_config
 
 ROLES = ('gallery', 'query')
 
@@ -173,7 +173,7 @@ def evaluation_settings(cfg: str | Path | Config) -> dict[str, Any]:
         ValueError: Something is missing, unknown or contradicts itself.
     """
     if isinstance(cfg, (str, Path)):
-        cfg = Config.fromfile(find_config(cfg))
+        cfg = read_config(find_config(cfg))
         settle_data(cfg)
     settings = dict(cfg.get('evaluation') or {})
     missing = {'dataset', 'gallery', 'query', 'protocol'} - set(settings)

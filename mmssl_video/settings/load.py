@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 
 from .data import settle_data
 from .keys import check_keys
-from .names import find_config
+from .names import find_config, read_config
 
 # Names in the base configs only: the data loader that holds a copy.
 _COPIED = dict(
@@ -43,16 +43,11 @@ def load_config(
 
     Raises:
         FileNotFoundError: No such config.
-        ValueError: It is no Python, or an option names no place in it.
+        ValueError: It is no Python, an option names no place in it, or it has settings that nothing
+            reads (:func:`.keys.check_keys`).
     """
     path = find_config(name)
-    try:
-        cfg = Config.fromfile(str(path))
-    except SyntaxError as error:  # mmengine parses the text without its name
-        raise ValueError(
-            f'{path}, or a config it inherits from, is no Python: {error.msg} in line '
-            f'{error.lineno}'
-        ) from None
+    cfg = read_config(path)
     settle_data(cfg, data, flow, options)
     if options:
         check_options(cfg, options)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 #: What stands before the name of a shipped config, as mmengine writes it for its own packages.
 SCOPE = 'mmssl_video::'
@@ -83,6 +87,24 @@ def _configs() -> list[Path]:
     return sorted(
         path for path in folder.rglob('*.py') if '_base_' not in path.relative_to(folder).parts
     )
+
+
+def read_config(path: str | Path) -> Config:
+    """Read a config file.
+
+    Raises:
+        ValueError: It, or a config that it inherits from, is no Python, or its code fails.
+    """
+    from mmengine.config import Config
+
+    try:
+        return Config.fromfile(str(path))
+    except SyntaxError as error:  # mmengine parses the text without its name
+        what = f'is no Python: {error.msg} in line {error.lineno}'
+    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError) as error:
+        text = str(error.args[0] if error.args else error)
+        what = f'cannot be read: {" ".join(text.split()) or type(error).__name__}'
+    raise ValueError(f'{path}, or a config it inherits from, {what}')
 
 
 def allow_names_in_bases() -> None:

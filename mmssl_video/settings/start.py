@@ -78,11 +78,14 @@ def last_checkpoint(work_dir: str | os.PathLike) -> str | None:
     )
 
 
-def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
+def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> dict:
     """Compare a checkpoint with the model before any data are touched.
 
     Resuming needs every key; ``load_from`` may leave whole parts out, but not pieces of one.
     mmengine only logs such differences and trains on from a model half at random.
+
+    Returns:
+        The checkpoint.
 
     Raises:
         FileNotFoundError, CheckpointError: It cannot be read, or is of another architecture.
@@ -102,7 +105,7 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
                 "meta['config'], which a checkpoint of ours does not have"
             )
         load_full(model, checkpoint, str(path))
-        return
+        return checkpoint
     weights = state_dict_of(checkpoint, str(path))
     model = model.module if is_model_wrapper(model) else model
     parts = loaded_parts(model)
@@ -113,3 +116,4 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
         )
     # A part that is absent altogether is fine; a deeper backbone or half a neck is not.
     match_weights(model, weights, str(path), parts)
+    return checkpoint

@@ -16,6 +16,7 @@ from ..datasets.transforms.video_io import VideoInit
 from ..datasets.video_folder import write_lists
 from ..datasets.views import test_pipeline, view_of
 from ..models.recognizers.self_supervised import SelfSupervisedRecognizer, method_of
+from ..results.records import to_json
 from ..results.run_figure import draw_figure
 from ..results.table import format_table
 from ..results.work_dir import check_work_dir
@@ -312,7 +313,7 @@ def report(out: Path, heldout: list[dict], records: list[dict]) -> str:
     text = '\n'.join(lines)
     (out / 'report.txt').write_text(text + '\n', encoding='utf-8')
     (out / 'report.json').write_text(
-        json.dumps(dict(self_supervised=heldout, probes=records), indent=1), encoding='utf-8'
+        to_json(dict(self_supervised=heldout, probes=records)), encoding='utf-8'
     )
     draw_figure(
         out / 'report.png', scalars=out / 'pretrain', records=records or None, levels=levels

@@ -12,16 +12,27 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
-from ..engine.hooks import EncoderWeightsHook
+from ..engine.hooks import EncoderWeightsHook, ResumedOptimizerHook
 from ..results.work_dir import check_work_dir
-from ..settings.checks import check_config, check_lists, settle_workers
+from ..settings.checks import (
+    check_config,
+    check_lists,
+    settle_accumulation,
+    settle_batches,
+    settle_workers,
+)
 from ..settings.kinds import kind_of
 from ..settings.pretrained import (
     set_num_blocks,
     set_num_classes,
     use_checkpoint_encoder,
 )
-from ..settings.start import check_checkpoint, choose_start, read_checkpoint
+from ..settings.start import (
+    check_checkpoint,
+    choose_start,
+    optimizer_changes,
+    read_checkpoint,
+)
 
 
 def train(
@@ -34,8 +45,9 @@ def train(
         resume: None; ``'auto'`` for the last checkpoint in the work dir, if there is one; or the
             path of a checkpoint.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
-        options: Settings of the model, by dotted name, that win over those of a checkpoint where
-            the encoder's architecture comes from it (``encoder_from = 'checkpoint'``).
+        options: Settings that the user gave, by dotted name: those of the model win over those of
+            a checkpoint where the encoder's architecture comes from it (``encoder_from =
+            'checkpoint'``), those of the optimizer over those of a checkpoint that is resumed.
 
     Returns:
         The trained model.
@@ -53,6 +65,8 @@ def train(
         set_num_classes(cfg)
     check_config(cfg)
     settle_workers(cfg)
+    settle_batches(cfg)
+    settle_accumulation(cfg)
     check_work_dir(cfg.work_dir)
     _drop_missing_tensorboard(cfg)
     if launcher != 'none':
@@ -68,6 +82,9 @@ def train(
                 f'{cfg.load_from} has all {epochs} epochs of this run: there is nothing left to '
                 'train (train_cfg.max_epochs=N makes it longer).'
             )
+        if cfg.resume:
+            changes = optimizer_changes(cfg, checkpoint, str(cfg.load_from), options)
+            runner.register_hook(ResumedOptimizerHook(changes))
         runner.register_hook(EncoderWeightsHook(cfg.load_from))
     return runner.train()
 

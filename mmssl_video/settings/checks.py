@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 
 from mmaction.registry import OPTIMIZERS
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from ..datasets.pipelines import dataset_of, located_steps
 from ..datasets.preparation.prepare import DATASETS
@@ -71,6 +71,40 @@ def settle_workers(cfg: Config) -> None:
         if cfg.get(name) and not cfg[name].get('num_workers'):
             for key in ('persistent_workers', 'prefetch_factor', 'multiprocessing_context'):
                 cfg[name].pop(key, None)
+
+
+def settle_batches(cfg: Config) -> None:
+    """Have held-out videos of a self-supervised method dealt in whole batches.
+
+    Its figures depend on what else is in a batch, so that batches must not depend on the number of
+    processes.
+    """
+    if method_of(cfg.model) is None:
+        return
+    for name in ('val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if loader and loader.get('batch_sampler') is None:
+            loader.batch_sampler = dict(
+                type='WholeBatchSampler', drop_last=loader.pop('drop_last', False)
+            )
+
+
+def settle_accumulation(cfg: Config) -> None:
+    """Have schedules and epochs keep step with an optimizer that accumulates gradients.
+
+    Raises:
+        ValueError: ``accumulative_counts`` is no whole number of at least 1.
+    """
+    counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+    if isinstance(counts, bool) or not isinstance(counts, int) or counts < 1:
+        raise ValueError(
+            'optim_wrapper.accumulative_counts must be a whole number of at least 1, not '
+            f'{counts!r}'
+        )
+    hooks = cfg.setdefault('default_hooks', ConfigDict())
+    own = (hooks.get('param_scheduler') or {}).get('type', 'ParamSchedulerHook')
+    if counts > 1 and own == 'ParamSchedulerHook':
+        hooks.param_scheduler = dict(type='AccumulatedStepsHook')
 
 
 def loader_views(cfg: Config) -> dict[str, View]:

@@ -325,6 +325,17 @@ class SelfSupervisedRecognizer(BaseRecognizer):
         """
         return {}
 
+    def guessing_loss(self, stats: Mapping[str, float]) -> float | None:
+        """The loss of a model that guesses, by which a diverged one is known.
+
+        Args:
+            stats: What :meth:`compute` gave to watch, such as ``num_negatives``.
+
+        Returns:
+            The total loss; None where the method does not know it.
+        """
+        return None
+
     def feature_levels(self) -> dict[str, str]:
         """Levels of features beside context and backbone, for extraction and probes.
 

@@ -28,6 +28,10 @@ class AccumulatedStepsHook(ParamSchedulerHook):
                 'train_cfg = dict(by_epoch=True, max_epochs=…)'
             )
         self._waiting = 0
+        if runner.iter % runner.optim_wrapper._accumulative_counts:
+            runner.logger.info(
+                'Every epoch ends with a step of the optimizer: no gradient is lost by resuming.'
+            )
 
     def before_train_epoch(self, runner) -> None:
         # mmengine's wrapper has no public names for these

@@ -175,8 +175,8 @@ def own_data(folder: Path, lists: Path, seed: int) -> dict:
     if min(data['num_train'], data['num_test']) < 2:
         raise ValueError(
             f'{folder} holds {data["num_train"] + data["num_test"]} videos, of which '
-            f'{data["num_test"]} can be held out: to learn from some and to judge on others takes '
-            'at least 2 each (of a class of one video none is held out)'
+            f'{data["num_test"]} can be held out: too few, as to learn from some and to judge on '
+            'others takes at least 2 each (of a class of one video none is held out)'
         )
     classes = f'{len(data["classes"])} classes' if data['classes'] else 'no class folders'
     print(

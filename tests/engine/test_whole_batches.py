@@ -1,10 +1,11 @@
 """Held-out figures are the same whatever the number of processes."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.dataset import DefaultSampler
+from mmengine.dataset import sampler as sampler_module
 
 from helpers.tiny_run import REPO, make_config, run, scalars
 from mmssl_video.engine.samplers import whole_batches
@@ -13,22 +14,23 @@ from mmssl_video.engine.samplers.whole_batches import WholeBatchSampler
 DIST_TRAIN, DIST_TEST = REPO / 'tools' / 'dist_train.sh', REPO / 'tools' / 'dist_test.sh'
 
 
+@pytest.mark.parametrize('shuffle', [False, True])
 @pytest.mark.parametrize('drop_last', [False, True])
 @pytest.mark.parametrize('processes', [1, 2, 3, 5])
-def test_batches_are_dealt_whole_and_once(monkeypatch, processes, drop_last):
-    dealt = {}
+def test_batches_are_those_of_one_process_each_dealt_once(
+    monkeypatch, processes, drop_last, shuffle
+):
+    order = list(DefaultSampler(range(15), shuffle, seed=3))
+    assert (order == list(range(15))) is not shuffle
+    dealt = []
     for rank in range(processes):
-        monkeypatch.setattr(whole_batches, 'get_dist_info', lambda rank=rank: (rank, processes))
-        sampler = WholeBatchSampler(SimpleNamespace(dataset=range(15)), 4, drop_last)
+        for module in (whole_batches, sampler_module):
+            monkeypatch.setattr(module, 'get_dist_info', lambda rank=rank: (rank, processes))
+        sampler = WholeBatchSampler(DefaultSampler(range(15), shuffle, seed=3), 4, drop_last)
         assert len(sampler) == len(list(sampler))
-        dealt.update({batch[0]: batch for batch in sampler})
-    batches = [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [12, 13, 14]]
-    assert [dealt[first] for first in sorted(dealt)] == batches[: 3 if drop_last else 4]
-
-
-def test_a_shuffled_list_is_refused():
-    with pytest.raises(ValueError, match='is not shuffled'):
-        WholeBatchSampler(SimpleNamespace(dataset=range(3), shuffle=True), 2)
+        dealt += enumerate(sampler)
+    batches = [order[:4], order[4:8], order[8:12], order[12:]][: 3 if drop_last else 4]
+    assert sorted(batch for _, batch in dealt) == sorted(batches)
 
 
 @pytest.fixture(scope='module')

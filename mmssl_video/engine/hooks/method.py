@@ -48,10 +48,10 @@ class MethodHook(Hook):
         # mmengine's wrapper has no public name for it
         counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
         if counts == 1:
-            return iteration / runner.max_iters
+            return iteration / max(runner.max_iters, 1)
         epoch, place = divmod(iteration, len(runner.train_dataloader))  # no step spans two epochs
         first = epoch * len(runner.train_dataloader) + place // counts * counts
-        return first / runner.max_iters
+        return first / max(runner.max_iters, 1)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         if runner._resume:

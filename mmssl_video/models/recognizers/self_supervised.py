@@ -321,7 +321,7 @@ class SelfSupervisedRecognizer(BaseRecognizer):
 
         Args:
             clip: One sample's input, ``[N, C, T, H, W]``; only its shape matters.
-            batch_size: Samples per process.
+            batch_size: Samples of a batch; held-out ones are compared with no others.
         """
         return {}
 

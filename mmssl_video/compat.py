@@ -191,13 +191,17 @@ def stub_missing_drn() -> None:
             )
 
     package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
-    package.__path__, package.drn, module.DRN = [], module, DRN
+    package.__path__ = []
+    vars(package)['drn'], vars(module)['DRN'] = module, DRN
     sys.modules[name], sys.modules[f'{name}.drn'] = package, module
 
 
 def _folder(package: str) -> Path:
     """Where a package lies, without importing it, as looking for its submodules would."""
-    return Path(importlib.util.find_spec(package).submodule_search_locations[0])
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(f'{package} is not installed: see requirements/')
+    return Path(spec.submodule_search_locations[0])
 
 
 def replace_pkg_resources() -> None:

@@ -17,7 +17,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer, MessageHub
 
-from helpers.tiny_run import environment
+from helpers.tiny_run import run
 from mmssl_video import compat
 
 
@@ -173,15 +173,9 @@ torch.distributed.init_process_group('gloo', init_method='file://' + sys.argv[1]
                                      world_size=1)
 torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(1, 1), broadcast_buffers=False)
 torch.distributed.destroy_process_group()"""
-    done = subprocess.run(
-        [sys.executable, '-c', code, str(tmp_path / 'store')],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert 'is deprecated' not in done.stderr
+    done = run('python', '-c', code, tmp_path / 'store', cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert 'is deprecated' not in done.stdout
 
 
 def test_bfloat16_scores_of_a_head():

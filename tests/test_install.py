@@ -49,7 +49,7 @@ def sources(tmp_path_factory):
 def build(folder: Path, what: str = 'wheel') -> Path:
     """Build a ``wheel`` or an ``sdist`` of the sources in ``folder``, as pip does."""
     code = f'import setuptools.build_meta as b; b.build_{what}("dist")'
-    done = run(sys.executable, '-c', code, cwd=folder)
+    done = run(sys.executable, '-c', code, cwd=folder, fresh=True)
     assert done.returncode == 0, done.stdout
     [path] = (folder / 'dist').glob({'wheel': '*.whl', 'sdist': '*.tar.gz'}[what])
     return path
@@ -231,12 +231,15 @@ def test_set_up_leaves_no_temporary_files(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['bin']
 
 
+PARALLEL = '-n auto --dist loadfile --no-loadscope-reorder'
+
+
 @pytest.mark.parametrize(
     'arguments, expected',
     [
-        ((), '-n auto --dist loadfile'),
-        (('-m', ''), '-n auto --dist loadfile -m '),
-        (('-q', 'tests/models'), '-n auto --dist loadfile -q tests/models'),
+        ((), PARALLEL),
+        (('-m', ''), f'{PARALLEL} -m '),
+        (('-q', 'tests/models'), f'{PARALLEL} -q tests/models'),
         (('-n', '0'), '-n 0'),
         (('-n4',), '-n4'),
         (('--pdb', '-x'), '--pdb -x'),
@@ -291,7 +294,8 @@ def test_constraints_never_replace_what_is_there(monkeypatch):
 
 
 def test_pinned_torch_of_this_python():
-    done = run(sys.executable, REPO / 'tools' / 'lib' / 'constraints.py', '--torch', cwd=REPO)
+    tool = REPO / 'tools' / 'lib' / 'constraints.py'
+    done = run(sys.executable, tool, '--torch', cwd=REPO, fresh=True)
     expected = 'torch==2.13.0' if sys.version_info >= (3, 10) else 'torch==2.8.0'
     assert done.stdout.strip() == expected
 
@@ -329,9 +333,10 @@ def test_oldest_pins_are_the_lower_ends_of_the_ranges():
 
 def test_another_file_of_pins_can_be_named():
     tool = REPO / 'tools' / 'lib' / 'constraints.py'
-    oldest = run(sys.executable, tool, '--torch', cwd=REPO, MMSSL_PINS='requirements/oldest.txt')
+    command = [sys.executable, tool, '--torch']
+    oldest = run(*command, cwd=REPO, fresh=True, MMSSL_PINS='requirements/oldest.txt')
     assert oldest.stdout.strip() == f'torch=={read_pins("oldest.txt")["torch"][0]}'
-    newest = run(sys.executable, tool, '--torch', cwd=REPO, MMSSL_PINS='requirements/newest.txt')
+    newest = run(*command, cwd=REPO, fresh=True, MMSSL_PINS='requirements/newest.txt')
     assert newest.stdout.strip() == 'torch'
 
 

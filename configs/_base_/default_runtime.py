@@ -24,7 +24,7 @@ env_cfg = dict(
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     dist_cfg=dict(backend='nccl'),
 )
-# TensorBoard is left out by tools/train.py where it is not installed.
+# TensorBoard is left out by mmssl train where it is not installed.
 visualizer = dict(
     type='Visualizer',
     vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')],

@@ -1,4 +1,4 @@
-# The demo videos (tools/data/make_demo_videos.py data/demo).
+# The demo videos (mmssl demo-videos data/demo).
 _train, _test = dict(ann_file='data/demo/train.txt'), dict(ann_file='data/demo/test.txt')
 _videos = dict(data_prefix=dict(video='data/demo/videos'))
 _flow = dict(data_prefix=dict(video='data/demo/flow'), modality='Flow', suffix='.flow.mp4')

@@ -1,4 +1,4 @@
-# HMDB51 (tools/data/prepare.py hmdb51 SRC data/hmdb51), split 1: tools/splits.py goes through
+# HMDB51 (mmssl prepare hmdb51 SRC data/hmdb51), split 1: mmssl splits goes through
 # all three. Its test list is also the held-out set of a pretext task.
 _train = dict(ann_file='data/hmdb51/train_split1.txt')
 _test = dict(ann_file='data/hmdb51/test_split1.txt')

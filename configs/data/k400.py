@@ -1,4 +1,4 @@
-# Kinetics-400 (tools/data/prepare.py kinetics400 SRC data/kinetics400); its validation list serves
+# Kinetics-400 (mmssl prepare kinetics400 SRC data/kinetics400); its validation list serves
 # as the test list.
 _train = dict(ann_file='data/kinetics400/train.txt')
 _val = dict(ann_file='data/kinetics400/val.txt')

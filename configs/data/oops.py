@@ -1,4 +1,4 @@
-# Oops (tools/data/prepare.py oops SRC data/oops): videos with the time of a failure, for the
+# Oops (mmssl prepare oops SRC data/oops): videos with the time of a failure, for the
 # unintentional_* protocols; a pre-training takes all of its videos, without these times.
 _videos = dict(data_prefix=dict(video='data/oops/videos'))
 data = dict(

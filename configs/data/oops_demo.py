@@ -1,5 +1,5 @@
 # Demo videos whose motion breaks, with the time of it:
-#   tools/data/make_demo_videos.py data/demo_failures --failures --frames 240
+#   mmssl demo-videos data/demo_failures --failures --frames 240
 _data = dict(type='OopsDataset', data_prefix=dict(video='data/demo_failures/videos'))
 data = dict(
     key='oops_demo',

@@ -1,4 +1,4 @@
-# UCF101 (tools/data/prepare.py ucf101 SRC data/ucf101), split 1: tools/splits.py goes through
+# UCF101 (mmssl prepare ucf101 SRC data/ucf101), split 1: mmssl splits goes through
 # all three. Its test list is also the held-out set of a pretext task.
 _train = dict(ann_file='data/ucf101/train_split1.txt')
 _test = dict(ann_file='data/ucf101/test_split1.txt')

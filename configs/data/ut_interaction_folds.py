@@ -1,4 +1,4 @@
-# UT-Interaction, fold 0 of 5 (tools/splits.py --splits 0 1 2 3 4 runs them all). Its clips are
+# UT-Interaction, fold 0 of 5 (mmssl splits --splits 0 1 2 3 4 runs them all). Its clips are
 # about two seconds long: stride 2, as in demo/memdpc_ut_interaction.py.
 _train = dict(ann_file='data/ut_interaction/folds/fold0_train.txt')
 _test = dict(ann_file='data/ut_interaction/folds/fold0_test.txt')

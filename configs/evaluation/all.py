@@ -1,6 +1,6 @@
 # Every protocol that takes any views, features extracted once; three windows a video. For small sets,
 # whose penalties are chosen by cross-validation. On all folds of UT-Interaction:
-#   python tools/splits.py all --data ut_interaction_folds CKPT --splits 0 1 2 3 4
+#   mmssl splits all --data ut_interaction_folds CKPT --splits 0 1 2 3 4
 _base_ = ['../_base_/protocols/cached.py', '../_base_/default_runtime.py']
 evaluation = dict(
     views=dict(mode='uniform', num_windows=3),

@@ -1,5 +1,5 @@
 # DPC, fine-tuned: DPC Table 4 on UCF101 and HMDB51 (R-18; Tables 1 to 3 on UCF101).
-#   python tools/train.py finetune_dpc --data ucf101 --pretrained CKPT
+#   mmssl train finetune_dpc --data ucf101 --pretrained CKPT
 _base_ = [
     '../_base_/models/context_classifier.py',
     '../_base_/views/labelled_blocks_128.py',

@@ -1,5 +1,5 @@
 # FGKVMemPred, fine-tuned on UCF101 or HMDB51: FGKVMemPred Table 1 (R3D-18, 16 x 112 x 112).
-#   python tools/train.py finetune_fgkvmem --data ucf101 --pretrained CKPT
+#   mmssl train finetune_fgkvmem --data ucf101 --pretrained CKPT
 _base_ = [
     '../_base_/models/clip_classifier.py',
     '../_base_/views/labelled_fgkvmem_112.py',

@@ -1,7 +1,7 @@
 # MemDPC, fine-tuned on UCF101 or HMDB51: MemDPC Table 1, column ft, and Table 2; on flow (--flow):
 # Table 1, rows D and E2; Table 2.
-#   python tools/train.py finetune_memdpc --data ucf101 --pretrained CKPT
-# Fused with RGB (rows D2, E3): tools/fuse.py on what tools/test.py --dump writes of both.
+#   mmssl train finetune_memdpc --data ucf101 --pretrained CKPT
+# Fused with RGB (rows D2, E3): mmssl fuse on what mmssl test --dump writes of both.
 _base_ = [
     '../_base_/models/memdpc_classifier.py',
     '../_base_/views/labelled_blocks_128.py',

@@ -1,6 +1,6 @@
 # As finetune_memdpc.py, tested as the released code does, only to repeat its figures: test frames are
 # not normalised and colours jitter at random; windows advance by 59 frames.
-#   python tools/test.py finetune_memdpc_releasedtest --data ucf101 CKPT
+#   mmssl test finetune_memdpc_releasedtest --data ucf101 CKPT
 _base_ = 'finetune_memdpc.py'
 
 model = dict(data_preprocessor=dict(normalize_test=False))

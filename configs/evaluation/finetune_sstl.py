@@ -1,5 +1,5 @@
 # SSTL, fine-tuned on UCF101 or HMDB51: SSTL Table 1.
-#   python tools/train.py finetune_sstl --data ucf101 --pretrained CKPT
+#   mmssl train finetune_sstl --data ucf101 --pretrained CKPT
 _base_ = [
     '../_base_/models/sstl_classifier.py',
     '../_base_/views/labelled_sstl_112.py',

@@ -1,6 +1,6 @@
 # Unintentional actions on Oops, linear probe: MemDPC Table 4, column 'Freeze'. Adam at 1e-3, one
 # drop to 1e-4 when the validation loss stops falling (appendix B).
-#   python tools/train.py unintentional_linear --data oops --pretrained CKPT
+#   mmssl train unintentional_linear --data oops --pretrained CKPT
 _base_ = [
     '../_base_/models/unintentional_r18.py',
     '../_base_/views/unintentional_128.py',

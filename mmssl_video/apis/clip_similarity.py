@@ -10,7 +10,7 @@ import torch
 
 from ..datasets import BadVideoError, VideoListDataset
 from ..datasets.pipelines import with_meta_keys
-from ..datasets.view_pipelines import augmented_pipeline
+from ..datasets.view_pipelines import augmented_pipeline, known_window
 from ..datasets.views import test_pipeline
 from ..datasets.windows import as_windows
 from ..evaluation.clip_statistics import (
@@ -97,9 +97,11 @@ def analyse_similarity(
                 sample['data_samples'].metainfo,
             )
 
-    unreadable, short = {}, []
-    span = (view.num_frames - 1) * view.stride + 1
-    clips = [[] for _ in encoders]
+    unreadable: dict[int, str] = {}
+    short = []
+    num_frames, stride = known_window(view)
+    span = (num_frames - 1) * stride + 1
+    clips: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in encoders]
     for index, columns, info in features(pipelines[0]):
         if info['total_frames'] <= span:
             short.append(index)
@@ -128,12 +130,11 @@ def analyse_similarity(
             curve.append(
                 dict(strength=strength, similarity=mean, interval=interval, clips=len(values))
             )
+        similarities = within_and_across([rows for rows, _ in clips[number]], seed)
         results[name] = dict(
-            strength=curve,
-            distance=against_distance(clips[number]),
-            videos=within_and_across([rows for rows, _ in clips[number]], seed),
+            strength=curve, distance=against_distance(clips[number]), videos=similarities
         )
-        same, other = (np.mean(values) for values in results[name]['videos'].values())
+        same, other = (np.mean(values) for values in similarities.values())
         print(
             f'{name}: augmented views '
             + ', '.join(f'e={point["strength"]} {point["similarity"]:.3f}' for point in curve)

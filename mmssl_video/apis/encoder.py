@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -43,7 +44,7 @@ class Encoder:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: BaseRecognizer,
         config: Config,
         name: str,
         checkpoint: str | None = None,
@@ -53,7 +54,7 @@ class Encoder:
         self.model = model.eval()
         self.config, self.name = config, name
         self.checkpoint, self.checkpoint_hash, self.seed = checkpoint, checkpoint_hash, seed
-        self.bn_batches = 0  # that BatchNorm was calibrated on
+        self.bn_batches: int | None = 0  # that BatchNorm was calibrated on
 
     @property
     def device(self) -> torch.device:
@@ -68,7 +69,7 @@ class Encoder:
     @property
     def data_preprocessor(self) -> nn.Module:
         """What normalises raw frames; part of the recognizer's config."""
-        return self.model.data_preprocessor
+        return self.model.get_submodule('data_preprocessor')
 
     def extract(self, inputs: Tensor) -> Tensor:
         """Features of windows.
@@ -184,7 +185,7 @@ def build_encoder(
     checkpoint: str | Path,
     encoder_config: str | Path | Config | None = None,
     seed: int = 0,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     name: str | None = None,
 ) -> Encoder:
     """Build the encoder of a checkpoint, or an untrained one.
@@ -214,7 +215,7 @@ def build_encoder(
             'configs/demo/memdpc_demo.py'
         )
     device = _device(device)
-    contents = None if is_random else load_checkpoint_file(checkpoint)
+    contents = {} if is_random else load_checkpoint_file(checkpoint)
     config = (
         _config(encoder_config)
         if encoder_config is not None

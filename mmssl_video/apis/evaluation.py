@@ -114,7 +114,7 @@ def evaluate(
     Raises: see :func:`run_evaluation`.
     """
     plans = evaluation_plans(cfgs)
-    sources = checkpoint if isinstance(checkpoint, (list, tuple)) else [checkpoint]
+    sources = [checkpoint] if isinstance(checkpoint, (str, Path, Encoder)) else list(checkpoint)
     encoders = [
         source
         if isinstance(source, Encoder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Callable
@@ -172,7 +172,7 @@ def extract_features(
             f"'each', got {feature!r} and {clips!r}"
         )
     dataset, loader = _dataset(encoder, data, num_windows, root, sampling)
-    options = dict(batch_size=batch_size, num_workers=num_workers)
+    options: dict[str, Any] = dict(batch_size=batch_size, num_workers=num_workers)
     options.update(loader)
     return extract_needs(
         [encoder],
@@ -189,7 +189,7 @@ def extract_features(
 
 def extract_many(
     encoders: Sequence[Encoder],
-    baselines: dict[str, Callable[[Tensor, dict], Tensor]],
+    baselines: Mapping[str, Callable[[Tensor, dict], Tensor]],
     dataset: Any,
     **options: Any,
 ) -> list[FeatureSet]:
@@ -209,7 +209,7 @@ def extract_many(
 
 def extract_needs(
     encoders: Sequence[Encoder],
-    baselines: dict[str, Callable[[Tensor, dict], Tensor]],
+    baselines: Mapping[str, Callable[[Tensor, dict], Tensor]],
     dataset: Any,
     needs: Sequence[tuple[str, str]],
     *,
@@ -263,8 +263,8 @@ def extract_needs(
         rows = _features(encoders, baselines, windows, infos, needs, window_batch)
         for item, features in zip(good, rows):
             item['features'] = features
-        for item, clips in zip(good, windows):
-            item['windows'] = len(clips)
+        for item, stacked in zip(good, windows):
+            item['windows'] = len(stacked)
         own_items += items
         bar.step(len(items), bad=len(items) - len(good))
     gathered = sorted(
@@ -288,13 +288,13 @@ def extract_needs(
     ]
     makers += [dict(baseline=name, views=view.sentence) for name in baselines]
     names = [item['name'] for item in good]
-    results = []
+    results: list[dict[tuple[str, str], FeatureSet]] = []
     for i, maker in enumerate(makers):
         results.append({})
-        for feature, clips in needs:
-            made_as = dict(feature=feature, clips=clips) if i < len(encoders) else {}
-            results[-1][feature, clips] = FeatureSet(
-                np.concatenate([item['features'][i][feature, clips] for item in good]),
+        for level, clips in needs:
+            made_as = dict(feature=level, clips=clips) if i < len(encoders) else {}
+            results[-1][level, clips] = FeatureSet(
+                np.concatenate([item['features'][i][level, clips] for item in good]),
                 labels,
                 names,
                 counts,

@@ -46,14 +46,14 @@ def run_fusion(
         FileNotFoundError: No such file.
         ValueError: The files cannot be fused, or the weights make no sense.
     """
-    files = [str(path) for path in files]
-    if len(files) < 2:
+    paths = [str(path) for path in files]
+    if len(paths) < 2:
         raise ValueError('fusion needs at least two result files')
-    shares = check_weights(weights, len(files))
+    shares = check_weights(weights, len(paths))
     if out is not None:
         read_results(out)  # an unusable results file must not cost the work
-    streams = align([load_result_file(path) for path in files], files)
-    alone = np.eye(len(files))
+    streams = align([load_result_file(path) for path in paths], paths)
+    alone = np.eye(len(paths))
     if isinstance(streams[0], ClassScores):
         # Scores of units of a timeline (Oops) are more than the videos that count as queries.
         num_queries = min(
@@ -79,9 +79,9 @@ def run_fusion(
         ks = retrieval_ks(streams)
         outputs = [fused_retrieval(streams, each, ks, device=device) for each in (*alone, shares)]
     infos = [stream.info for stream in streams]
-    short = [Path(path).name for path in files]
-    names = short if len(set(short)) == len(short) else files
-    fused = 'fused ' + ' : '.join(f'{w:g}' for w in (weights or [1] * len(files)))
+    short = [Path(path).name for path in paths]
+    names = short if len(set(short)) == len(short) else paths
+    fused = 'fused ' + ' : '.join(f'{w:g}' for w in (weights or [1] * len(paths)))
     common = dict(
         protocol=f'two-stream/{_joined(infos, "protocol")}',
         version=VERSION,
@@ -95,7 +95,7 @@ def run_fusion(
     )
     records = []
     for output, subject, info, path in zip(
-        outputs, [*names, fused], [*infos, None], [*files, None]
+        outputs, [*names, fused], [*infos, None], [*paths, None]
     ):
         sources = infos if info is None else [info]
         records.append(
@@ -106,7 +106,7 @@ def run_fusion(
                 kind='stream' if path else 'fusion',
                 options=dict(
                     weights=[float(w) for w in shares] if info is None else [1.0],
-                    files=files if info is None else [path],
+                    files=paths if info is None else [path],
                     subjects=[one.get('subject') for one in sources],
                     streams=[one.get('options', {}) for one in sources],
                 ),

@@ -7,6 +7,7 @@ import datetime
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -83,7 +84,7 @@ def run_loop(
     check_taken(cfg, ['--dump'] * bool(dump))
     contents = None if checkpoint == 'random' else load_checkpoint_file(checkpoint)
     trained, meta = None, (contents or {}).get('meta') or {}
-    if meta.get('cfg'):
+    if contents is not None and meta.get('cfg'):
         trained = config_from_checkpoint(contents, str(checkpoint))
         held = (trained.get('model') or {}).get('type')
         if held == cfg.model.type:
@@ -95,7 +96,8 @@ def run_loop(
                 f'{Path(cfg.filename or "CONFIG").name} --pretrained {checkpoint}'
             )
     if kind.has_classes:
-        if 'num_blocks' in (trained or {}) and 'num_blocks' not in (options or {}):
+        told = 'num_blocks' in (options or {})
+        if trained is not None and 'num_blocks' in trained and not told:
             cfg.num_blocks = trained.num_blocks
         set_num_blocks(cfg)
         if cfg.model.cls_head.get('num_classes') is None:
@@ -129,7 +131,7 @@ def run_loop(
                 'statistics are broken; take a checkpoint from before'
             )
     loader, dataset = runner.test_dataloader, dataset_of(cfg.test_dataloader)
-    subject = dict(
+    subject: dict[str, Any] = dict(
         subject='random' if contents is None else Path(checkpoint).name,
         checkpoint=None if contents is None else str(checkpoint),
         seed=seed,

@@ -35,7 +35,8 @@ class MemoryView(nn.Module):
         super().__init__()
         if not isinstance(model, SelfSupervisedRecognizer):
             raise ValueError(f'a {type(model).__name__} has no memory slots to draw')
-        self.model, self.view, self.widths = model, model.memory_view(), {}
+        self.model, self.view = model, model.memory_view()
+        self.widths: dict[str, int] = {}
 
     @property
     def data_preprocessor(self) -> nn.Module:
@@ -99,13 +100,16 @@ def picture_memory(
             't-SNE over several checkpoints needs scikit-learn: pip install '
             'scikit-learn (or mmssl_video[tsne]), or give one checkpoint'
         )
+    drawn: list[MemoryView] = []
     views, config = [], None
     for checkpoint in checkpoints:
         encoder = build_encoder(checkpoint, device=device)
         load_full(encoder.model, load_checkpoint_file(checkpoint), str(checkpoint))
-        view = MemoryView(encoder.model)
+        drawn.append(MemoryView(encoder.model))
         views.append(
-            Encoder(view, encoder.config, encoder.name, encoder.checkpoint, encoder.checkpoint_hash)
+            Encoder(
+                drawn[-1], encoder.config, encoder.name, encoder.checkpoint, encoder.checkpoint_hash
+            )
         )
         config = encoder.config
     pipeline = test_pipeline(view_of(config), num_windows)
@@ -119,7 +123,7 @@ def picture_memory(
         extract_features(view, dataset, num_workers=num_workers, clips='each') for view in views
     ]
     chosen = choose_classes(sets[-1], classes)
-    parts = views[-1].model.split(sets[-1].features)
+    parts = drawn[-1].split(sets[-1].features)
     labels = sets[-1].row_labels
     figures = dict(
         slots=class_given_slot(parts['slots'], labels, list(chosen)),
@@ -129,7 +133,7 @@ def picture_memory(
         figures['similarity'] = encoder_similarity(
             parts['online'], parts['momentum'], sets[-1].counts
         )
-    rows, activity = _answers(views[-1].model, parts)
+    rows, activity = _answers(drawn[-1], parts)
     order = np.argsort(-activity, kind='stable')[:top]
     best = [
         distinct(np.argsort(-rows[:, unit], kind='stable'), sets[-1].counts, top) for unit in order
@@ -141,8 +145,8 @@ def picture_memory(
     )
     if len(views) > 1:
         figures['tsne'] = [
-            (view.name, embed(view.model.split(found.features)['slots']))
-            for view, found in zip(views, sets)
+            (view.name, embed(memory.split(extracted.features)['slots']))
+            for view, memory, extracted in zip(views, drawn, sets)
         ]
     draw_memory(out, figures, strips, list(chosen.values()), list(chosen), labels)
     usage = parts['slots'].mean(0)
@@ -246,7 +250,7 @@ def _frames_of(config: dict, found: FeatureSet, rows: list[list[int]]) -> list[l
     places = {str(dataset.get_data_info(i)['filename']): i for i in range(len(dataset))}
     starts = np.cumsum(found.counts) - found.counts
     video_of = np.repeat(np.arange(len(found.counts)), found.counts)
-    strips = []
+    strips: list[list[np.ndarray]] = []
     for line in rows:
         strips.append([])
         for row in line:

@@ -14,6 +14,7 @@ from ..datasets.demo_videos import make_demo_videos
 from ..datasets.errors import BadVideoError
 from ..datasets.transforms.video_io import VideoInit
 from ..datasets.video_folder import write_lists
+from ..datasets.view_pipelines import known_window
 from ..datasets.views import test_pipeline, view_of
 from ..models.recognizers.self_supervised import SelfSupervisedRecognizer, method_of
 from ..results.records import to_json
@@ -188,7 +189,7 @@ def own_data(folder: Path, lists: Path, seed: int) -> dict:
     return dict(data, name=folder.resolve().name, root=str(folder))
 
 
-def fitting_stride(data: dict, num_frames: int, stride: int, seed: int) -> int:
+def fitting_stride(data: dict, num_frames: int, stride: float, seed: int) -> float:
     """Largest stride, up to that of the config, at which nine of ten videos hold a whole window.
 
     A shorter video is wrapped round, so that predicted blocks repeat observed ones: easy to
@@ -230,7 +231,7 @@ def pretraining_config(
     cfg = load_config(name)
     if fit_stride:
         view = view_of(cfg.train_dataloader)
-        data['stride'] = fitting_stride(data, view.num_frames, view.stride, seed)
+        data['stride'] = fitting_stride(data, *known_window(view), seed)
         for name, seen in (('train', view), ('val', view_of(cfg.val_dataloader))):
             for key in seen.where['stride']:
                 cfg.merge_from_dict({f'{name}_dataloader.{key}': data['stride']})

@@ -78,12 +78,13 @@ def evaluate_splits(
         process of a distributed run.
     """
     splits = evaluate(list(cfgs.values()), checkpoint, **options)
-    box = [None]
+    box: list[list[dict]] = [[]]
     if is_main_process():
         queries: dict[tuple[str, str], set] = {}
         for results in splits:
+            pairs = [result.sets for result in results if result.sets is not None]
             for result in results:
-                pair = result.sets or results[-1].sets
+                pair = result.sets or pairs[-1]
                 key = result.record['protocol'], result.record['subject']
                 queries.setdefault(key, set()).update(pair['query'].names)
         records = [[result.record for result in results] for results in splits]

@@ -126,7 +126,8 @@ def run_surprise(
     known = [curve for curve in curves if not math.isnan(curve.failure)]
     records = []
     if known:
-        source = videos.get('ann_file') if isinstance(videos, dict) else videos
+        # a dataset of a user's own need not have a list
+        source = (videos.get('ann_file') or videos['type']) if isinstance(videos, dict) else videos
         baseline = dict(kind='baseline', checkpoint=None, checkpoint_hash=None)
         model = dict(
             kind='encoder', checkpoint=encoder.checkpoint, checkpoint_hash=encoder.checkpoint_hash
@@ -139,7 +140,7 @@ def run_surprise(
                     version=VERSION,
                     options=dict(thresholds=list(THRESHOLDS), min_observed=min_observed),
                     dataset=name or str(source),
-                    split=dict(gallery=None, query=Path(source).name),
+                    split=dict(gallery=None, query=Path(str(source)).name),
                     views=views,
                     seed=seed if encoder.seed is None else encoder.seed,
                     bn_batches=encoder.bn_batches,

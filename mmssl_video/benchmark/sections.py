@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Callable
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -69,11 +70,11 @@ def augment(options: Options) -> Iterator[Result]:
         imgs = []
         for _ in range(40):
             img = cv2.resize(rng.random((8, 8, 3)), (size, size), interpolation=cv2.INTER_CUBIC)
-            imgs.append(np.uint8(np.clip(255 * img, 0, 255)))
+            imgs.append(np.clip(255 * img, 0, 255).astype(np.uint8))
         seconds = in_turns(
             {
-                VideoColorJitter.__name__: lambda imgs=imgs: jitter(dict(imgs=imgs)),
-                'PIL, frame by frame': lambda imgs=imgs: pil_jitter(imgs),
+                VideoColorJitter.__name__: partial(lambda frames: jitter(dict(imgs=frames)), imgs),
+                'PIL, frame by frame': partial(pil_jitter, imgs),
             },
             options.repeats,
             time.thread_time,
@@ -196,11 +197,13 @@ def step(options: Options) -> Iterator[Result]:
         contiguous = torch.Tensor.contiguous
         for module in spatial:
             module.is_spatial = False
-        torch.Tensor.contiguous = lambda x, **_: contiguous(x, memory_format=memory_format)
+        in_format = mock.patch.object(
+            torch.Tensor, 'contiguous', lambda x, **_: contiguous(x, memory_format=memory_format)
+        )
         try:
-            train(clips)
+            with in_format:
+                train(clips)
         finally:
-            torch.Tensor.contiguous = contiguous
             for module in spatial:
                 module.is_spatial = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,22 @@ class Conversion:
         lines += [f'missing {len(self.missing)} keys']
         lines += [f'  {key}' for key in self.missing]
         return '\n'.join(lines)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Reads the files of one release.
+
+    Attributes:
+        convert: Called with the checkpoint, the target (None for all the file holds), blocks of a
+            clip, predicted blocks, and how messages name the file; gives a :class:`Conversion`.
+        pipeline: Called with the conversion, the checkpoint, blocks of a clip, the side of the
+            frames in pixels (None where the user does not say), and how messages name the file;
+            gives the steps by which the authors' models see videos.
+    """
+
+    convert: Callable[[Mapping[str, Any], str | None, int, int, str], Conversion]
+    pipeline: Callable[[Conversion, Mapping[str, Any], int, int | None, str], list[dict]]
 
 
 def complete(

@@ -8,17 +8,14 @@ from typing import Any
 
 from mmengine.config import Config
 
-from . import official_dpc, official_fgkvmempred
-from .conversion import Conversion
-from .io import (
-    CheckpointError,
-    checkpoint_hash,
-    load_checkpoint_file,
-    save_atomic,
-    state_dict_of,
-)
+from .conversion import Adapter, Conversion
+from .io import CheckpointError, checkpoint_hash, load_checkpoint_file, save_atomic
+from .official_dpc import DPC, MEMDPC
+from .official_fgkvmempred import FGKVMEMPRED
 
-ORIGINS = ('dpc', 'memdpc', 'fgkvmempred')
+#: Who reads the files of whom.
+ADAPTERS: dict[str, Adapter] = dict(dpc=DPC, memdpc=MEMDPC, fgkvmempred=FGKVMEMPRED)
+ORIGINS = tuple(ADAPTERS)
 TARGETS = ('encoder', 'full', 'classifier')
 
 
@@ -53,12 +50,7 @@ def convert_official(
         raise ValueError(f'origin must be one of {ORIGINS}, not {origin!r}')
     if target is not None and target not in TARGETS:
         raise ValueError(f'target must be one of {TARGETS}, not {target!r}')
-    if origin == 'fgkvmempred':
-        settings = official_fgkvmempred.settings_of(state_dict, source)
-        given = state_dict_of(state_dict.get('model_state', state_dict), source)
-        return official_fgkvmempred.convert(given, settings, target, source)
-    given = state_dict_of(state_dict, source)
-    return official_dpc.convert(given, origin, target, num_blocks, pred_steps, source)
+    return ADAPTERS[origin].convert(state_dict, target, num_blocks, pred_steps, source)
 
 
 def convert_file(
@@ -108,11 +100,7 @@ def convert_file(
         raise FileNotFoundError(f'the folder {destination.parent} does not exist: create it first.')
     checkpoint = load_checkpoint_file(source)
     conversion = convert_official(checkpoint, origin, target, num_blocks, pred_steps, str(source))
-    if origin == 'fgkvmempred':
-        settings = official_fgkvmempred.settings_of(checkpoint, str(source))
-        pipeline = official_fgkvmempred.pipeline(conversion, settings, size)
-    else:
-        pipeline = official_dpc.pipeline(num_blocks, size or 128)
+    pipeline = ADAPTERS[origin].pipeline(conversion, checkpoint, num_blocks, size, str(source))
     config = Config(
         dict(
             default_scope='mmaction',

@@ -11,8 +11,8 @@ import re
 
 import torch
 
-from .conversion import Conversion, complete
-from .io import CheckpointError, some
+from .conversion import Adapter, Conversion, complete
+from .io import CheckpointError, some, state_dict_of
 
 # blocks per stage -> depth, for the two kinds of blocks
 _BASIC = {(2, 2, 2, 2): 18, (3, 4, 6, 3): 34}
@@ -296,3 +296,17 @@ def _depth(shapes: dict, source: str) -> int:
         'supported are ResNet-18 (2, 2, 2, 2), ResNet-34 (3, 4, 6, 3) and ResNet-50 (3, 4, 6, 3 '
         'bottlenecks).'
     )
+
+
+def _adapter(origin):
+    def read(checkpoint, target, num_blocks, pred_steps, source):
+        given = state_dict_of(checkpoint, source)
+        return convert(given, origin, target, num_blocks, pred_steps, source)
+
+    def frames(conversion, checkpoint, num_blocks, size, source):
+        return pipeline(num_blocks, size or 128)
+
+    return Adapter(read, frames)
+
+
+DPC, MEMDPC = _adapter('dpc'), _adapter('memdpc')

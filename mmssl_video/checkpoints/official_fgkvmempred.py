@@ -14,8 +14,8 @@ from typing import Any
 import torch
 import yaml
 
-from .conversion import Conversion, complete
-from .io import CheckpointError, some
+from .conversion import Adapter, Conversion, complete
+from .io import CheckpointError, some, state_dict_of
 
 _DEPTHS = {(1, 1, 1, 1): 10, (2, 2, 2, 2): 18, (3, 4, 6, 3): 34}
 # Pairs of prefixes, the authors' and ours; the first that fits counts, in both directions.
@@ -497,3 +497,15 @@ class _Reader:
             if given is not None:
                 values[name] = [255 * value for value in given]
         return values
+
+
+def _read(checkpoint, target, num_blocks, pred_steps, source):
+    given = state_dict_of(checkpoint.get('model_state', checkpoint), source)
+    return convert(given, settings_of(checkpoint, source), target, source)
+
+
+def _frames(conversion, checkpoint, num_blocks, size, source):
+    return pipeline(conversion, settings_of(checkpoint, source), size)
+
+
+FGKVMEMPRED = Adapter(_read, _frames)

@@ -61,7 +61,8 @@ class Parser(argparse.ArgumentParser):
             '--launcher',
             choices=['none', 'pytorch', 'slurm', 'mpi'],
             default='none',
-            help='how several processes are started (the dist and slurm scripts set it)',
+            help='how several processes were started: pytorch by torchrun (tools/dist_train.sh and '
+            'others set it)',
         )
         self.add_argument('--local-rank', '--local_rank', type=int, help=argparse.SUPPRESS)
 
@@ -71,7 +72,9 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         default, text = action.default, action.help
-        if not text or default in (None, False, argparse.SUPPRESS) or '(default' in text:
+        if not text or '(default' in text or default is None or isinstance(default, bool):
+            return text
+        if default == argparse.SUPPRESS:
             return text
         if isinstance(default, (list, tuple)):
             default = ' '.join(map(str, default))
@@ -135,17 +138,20 @@ class ConfigOptions(DictAction):
 
 #: Arguments that several commands have.
 SHARED: dict[str, dict[str, Any]] = {
-    'config': dict(metavar='CONFIG', help='path of a config, or the name of a shipped one'),
+    'config': dict(
+        metavar='CONFIG', help='path of a config, or the name of a shipped one: memdpc_k400'
+    ),
     '--data': dict(
         metavar='NAME|CONFIG|DIR',
-        help='data set: ucf101, hmdb51, k400, demo, … (configs/data), a config of your own, or a '
-        'folder that mmssl prepare wrote; a protocol (configs/evaluation) needs one, any other '
-        "config's own is replaced",
+        help='data set: ucf101, hmdb51, k400, oops, demo, …, a config of your own, or a '
+        'folder that mmssl prepare wrote; a protocol such as linear or finetune_memdpc needs one, '
+        "any other config's own is replaced",
     ),
     '--flow': dict(action='store_true', help='read the optical flow of the data set'),
     '--work-dir': dict(
         metavar='DIR',
-        help='where logs, checkpoints and results go (default: work_dirs/<name of the config>)',
+        help='where logs, checkpoints and results go (default: work_dirs/<config>, with _flow '
+        'and _<data set> where these are given)',
     ),
     'checkpoint': dict(
         metavar='CHECKPOINT',
@@ -176,7 +182,7 @@ SHARED: dict[str, dict[str, Any]] = {
         default=0,
         metavar='BATCHES',
         help='set the BatchNorm statistics of the encoder on so many batches of gallery clips '
-        'first',
+        'first; 0: leave them',
     ),
     '--no-baselines': dict(action='store_true', help='leave out chance-level and trivial features'),
     '--num-workers': dict(

@@ -55,7 +55,7 @@ def parser() -> arguments.Parser:
     )
     parser.add_argument(
         '--checkpoint',
-        metavar='CKPT',
+        metavar='CHECKPOINT',
         help='encoder of the section probe, which is left out without one',
     )
     parser.add_argument(

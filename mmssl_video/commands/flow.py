@@ -71,7 +71,8 @@ class _Reports:
     """Turns the reports of :func:`extract_flow` into steps of a progress line."""
 
     def __init__(self) -> None:
-        self.bar, self.there, self.bad, self.start = None, 0, 0, time.monotonic()
+        self.bar: Progress | None = None
+        self.there, self.bad, self.start = 0, 0, time.monotonic()
 
     def __call__(self, report: FlowReport) -> None:
         if self.bar is None:

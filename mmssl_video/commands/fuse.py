@@ -30,7 +30,11 @@ def parser() -> arguments.Parser:
         metavar='WEIGHT',
         help='weight of each file (default: all alike)',
     )
-    parser.add('--out', default=str(Path('work_dirs') / 'fuse' / 'results.json'))
+    parser.add(
+        '--out',
+        default=str(Path('work_dirs') / 'fuse' / 'results.json'),
+        help='file the results are appended to',
+    )
     parser.add('--device', default='cpu', help='where to compute, such as cpu or cuda:1')
     return parser
 

@@ -23,7 +23,7 @@ def parser() -> arguments.Parser:
         'prepare',
         'Write list files for a downloaded data set, verify every video, and link to the videos '
         '(OUT/videos) or write smaller copies of them (--resize). Run it again to go on after an '
-        'interruption. docs/data.md tells more.',
+        'interruption.',
     )
     parser.add_argument(
         'dataset',
@@ -32,7 +32,7 @@ def parser() -> arguments.Parser:
         help='what SRC holds: ucf101, hmdb51, kinetics400, oops, or folder: videos of your own, '
         'DIR/<class>/…',
     )
-    parser.add_argument('src', metavar='SRC', help='folder of the unpacked download')
+    parser.add_argument('src', metavar='SRC', help='folder of the unpacked download, or your own')
     parser.add_argument('out', metavar='OUT', help='folder to write, such as data/ucf101')
     parser.add_argument(
         '--annotations',
@@ -63,7 +63,7 @@ def parser() -> arguments.Parser:
         '--drop-bad',
         action='store_true',
         help='leave videos that cannot be used out of the lists; without this they '
-        'stay in and the exit status is 1',
+        'stay in and the exit code is 1',
     )
     parser.add_argument(
         '--no-verify',

@@ -29,7 +29,7 @@ def parser() -> arguments.Parser:
         'of DIR>)',
     )
     parser.add_argument(
-        '--config', default='memdpc_demo.py', metavar='CONFIG', help='pre-training config'
+        '--config', default='memdpc_demo', metavar='CONFIG', help='pre-training config'
     )
     parser.add_argument(
         '--epochs',

@@ -20,7 +20,7 @@ def parser() -> arguments.Parser:
     parser.add('config', '--data', '--flow', '--work-dir')
     parser.add_argument(
         '--pretrained',
-        metavar='CKPT',
+        metavar='CHECKPOINT',
         help="begin with the encoder of this checkpoint (the config's load_from); the word random "
         'for an encoder as initialised',
     )
@@ -28,7 +28,7 @@ def parser() -> arguments.Parser:
         '--resume',
         nargs='?',
         const='auto',
-        metavar='auto|CKPT',
+        metavar='auto|CHECKPOINT',
         help='go on from a checkpoint; auto (also without a value): from the last one in the work '
         'dir, or from the start if there is none',
     )

@@ -11,6 +11,8 @@ import weakref
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from mmssl_video.datasets.errors import printable
+
 
 class BadVideo(NamedTuple):
     """One entry: ``kind`` is ``'bad'`` (cannot be used) or ``'short'`` (left out by choice)."""
@@ -38,7 +40,7 @@ class BadVideoRecord:
         # made with the first entry: most runs have none, and a killed one would leave it behind
         folder = os.path.join(tempfile.gettempdir(), f'mmssl_video_bad_{uuid.uuid4().hex}')
         self.file = os.path.join(folder, 'bad_videos.jsonl')
-        self._written = set()
+        self._written: set[BadVideo] = set()
         weakref.finalize(self, _remove, folder, os.getpid())
 
     def __deepcopy__(self, memo) -> BadVideoRecord:
@@ -68,8 +70,8 @@ class BadVideoRecord:
 
 
 def by_path(entries: Iterable[BadVideo], kind: str) -> dict[str, str]:
-    """Path -> reason of the entries of one kind, each file once."""
-    return {entry.path: entry.reason for entry in entries if entry.kind == kind}
+    """Path, as it can be shown, -> reason of the entries of one kind, each file once."""
+    return {printable(entry.path): entry.reason for entry in entries if entry.kind == kind}
 
 
 def too_many_message(

@@ -432,6 +432,8 @@ def write_video(
     partial_path = Path(path).with_suffix('.part')
     with av.open(str(partial_path), 'w', format='mp4') as container:
         stream = container.add_stream(codec, rate=fps, options=options)
+        if not isinstance(stream, av.VideoStream):
+            raise ValueError(f'{codec} is no codec of videos')
         stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
         stream.codec_context.gop_size = fps
         stream.codec_context.thread_count = 1  # the bytes must not depend on the machine's cores

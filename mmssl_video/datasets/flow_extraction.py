@@ -18,6 +18,7 @@ from typing import Callable
 import cv2
 import numpy as np
 
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_format import (
     SUFFIXES,
@@ -31,7 +32,6 @@ from mmssl_video.datasets.flow_format import (
 )
 from mmssl_video.datasets.preparation.parallel import Failure, run_jobs
 from mmssl_video.datasets.transforms.flow_input import FlowFolder, open_flow
-from mmssl_video.datasets.transforms.video_io import VideoSource
 from mmssl_video.datasets.video_folder import scan_video_folder
 
 _TIMEOUT = 1e6  # seconds for one video; hours of video take days
@@ -63,8 +63,9 @@ def tvl1():
         RuntimeError: The installed OpenCV has none, or one that does not work.
     """
     try:
-        method = cv2.optflow.DualTVL1OpticalFlow_create()
-        method.calc(np.zeros((16, 16), np.uint8), np.zeros((16, 16), np.uint8), None)
+        method = cv2.optflow.createOptFlow_DualTVL1()
+        grey = np.zeros((16, 16), np.uint8)
+        method.calc(grey, grey, np.zeros((16, 16, 2), np.float32))
         return method
     except (AttributeError, cv2.error):
         raise RuntimeError(
@@ -90,11 +91,12 @@ def flow_between(
         T - step flows ``[H, W, 2]`` uint8, to the right and downwards, see
         :func:`~mmssl_video.datasets.flow_format.to_bytes`.
     """
-    method, last = tvl1(), deque(maxlen=step)
+    method = tvl1()
+    last: deque[np.ndarray] = deque(maxlen=step)
     for frame in frames:
         grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         if resize:
-            height, width = resized(*grey.shape, resize)
+            height, width = resized(grey.shape[0], grey.shape[1], resize)
             shrinks = height < grey.shape[0]
             grey = cv2.resize(
                 grey, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -151,7 +153,8 @@ def extract_video(
     remove_partial(target)
     frames = source.iter_frames()
     first = next(frames)
-    info = FlowInfo(bound, step, len(source), resize, *resized(*first.shape[:2], resize))
+    height, width = resized(first.shape[0], first.shape[1], resize)
+    info = FlowInfo(bound, step, len(source), resize, height, width)
 
     def all_frames():
         yield first
@@ -195,7 +198,7 @@ def _job(job, options: dict) -> int | Failure:
     try:
         return extract_video(video, target, **options)
     except BadVideoError as error:
-        return Failure(error.reason)
+        return Failure(error.reason or str(error))
 
 
 def extract_flow(

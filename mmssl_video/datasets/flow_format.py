@@ -99,11 +99,6 @@ def to_bytes(flow: np.ndarray, bound: int = 20) -> np.ndarray:
     return np.floor(np.clip(scaled, 0, 255) + 0.5).astype(np.uint8)
 
 
-def to_pixels(flow: np.ndarray, bound: int = 20) -> np.ndarray:
-    """Inverse of :func:`to_bytes` up to its rounding of ``bound / 255`` pixels; float32."""
-    return np.asarray(flow, dtype=np.float32) * (2 * bound / 255) - bound
-
-
 def as_image(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Two fields ``[H, W]`` uint8 as one image ``[H, W, 3]`` whose third channel is no motion."""
     return cv2.merge([u, v, np.full_like(u, ZERO)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Union
 
 Pipeline = Union[Sequence[Any], Mapping[str, Any], None]
@@ -70,11 +70,6 @@ def located_steps(pipeline: Pipeline) -> Iterator[tuple[str, Any]]:
                     yield f'{name}.{key}.{place}', part
 
 
-def flat_steps(pipeline: Pipeline) -> Iterator[Mapping[str, Any]]:
-    """Configs of a pipeline's steps, those inside wrappers such as ``PerClip`` in their place."""
-    return (step for _, step in located_steps(pipeline) if isinstance(step, Mapping))
-
-
 def build_steps(pipeline: Pipeline) -> list[Callable]:
     """Build the transforms of a pipeline from mmaction2's registry, whatever the default scope."""
     from mmaction.registry import TRANSFORMS
@@ -82,7 +77,7 @@ def build_steps(pipeline: Pipeline) -> list[Callable]:
     return [step if callable(step) else TRANSFORMS.build(step) for step in steps_of(pipeline)]
 
 
-def dataset_of(dataloader: Mapping | None) -> Mapping:
+def dataset_of(dataloader: Mapping | None) -> MutableMapping[str, Any]:
     """The dataset in the config of a data loader, without wrappers such as ``RepeatDataset``."""
     dataset = (dataloader or {}).get('dataset') or {}
     while 'pipeline' not in dataset and 'dataset' in dataset:

@@ -186,9 +186,9 @@ class VideoListDataset(BaseActionDataset):
         prefix = self.data_prefix.get('video') or ''
         data_list, lines = [], []
         # not splitlines(), which also splits at characters that may stand in a file name
-        for number, line in enumerate(text.split('\n'), 1):
-            if line.strip():
-                path, label = self._parse_line(line.strip(), number)
+        for number, entry in enumerate(text.split('\n'), 1):
+            if entry.strip():
+                path, label = self._parse_line(entry.strip(), number)
                 data_list.append(
                     dict(filename=osp.join(prefix, path) + self.suffix, name=path, label=label)
                 )

@@ -28,7 +28,7 @@ def surprise_pipeline(view: View) -> dict[str, ConfigDict]:
             "the model's windows are one block each, so there is nothing to predict: "
             'surprise needs a model of DPC or MemDPC'
         )
-    num_frames, stride = _window(view)
+    num_frames, stride = known_window(view)
     pipeline['sample'] = ConfigDict(
         type='SampleUnintentionalWindow',
         num_frames=num_frames,
@@ -55,7 +55,7 @@ def augmented_pipeline(view: View, strength: int) -> dict[str, ConfigDict]:
     Returns:
         Named steps, those of :func:`test_pipeline` with the augmentation behind ``sample``.
     """
-    dropped, (num_frames, _) = strength // 3, _window(view)
+    dropped, (num_frames, _) = strength // 3, known_window(view)
     steps = {}
     for name, step in test_pipeline(view, num_windows=1).items():
         steps[name] = step
@@ -68,7 +68,7 @@ def augmented_pipeline(view: View, strength: int) -> dict[str, ConfigDict]:
     return {name: ConfigDict(step) for name, step in steps.items()}
 
 
-def _window(view):
+def known_window(view: View) -> tuple[int, float]:
     """Frames and stride of a window, which a sampler of a user's own need not say."""
     if view.num_frames is None or view.stride is None:
         raise ValueError(

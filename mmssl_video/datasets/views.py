@@ -25,8 +25,8 @@ class Difference(NamedTuple):
     """A field in which two views differ: both values, and the keys that set the first one."""
 
     name: str
-    value: Any
-    other: Any
+    value: object
+    other: object
     keys: tuple[str, ...]
 
 

@@ -24,44 +24,47 @@ def check_arrays(
         ValueError: For an empty set, two feature widths, features that are not finite, labels
             that are missing or negative, or query classes absent from the gallery.
     """
-    gallery, query = _check_features('gallery', gallery), _check_features('query', query)
+    gallery_rows, query_rows = (
+        _check_features('gallery', gallery),
+        _check_features('query', query),
+    )
     for role, features, labels in (
-        ('gallery', gallery, gallery_labels),
-        ('query', query, query_labels),
+        ('gallery', gallery_rows, gallery_labels),
+        ('query', query_rows, query_labels),
     ):
         if np.shape(labels) != (len(features),):
             raise ValueError(
                 f'the {role} has {len(features)} features and labels of shape '
                 f'{list(np.shape(labels))}: one label per feature is needed'
             )
-    gallery_labels, query_labels = check_labels(gallery_labels, query_labels)
-    if gallery.shape[1] != query.shape[1]:
+    gallery_classes, query_classes = check_labels(gallery_labels, query_labels)
+    if gallery_rows.shape[1] != query_rows.shape[1]:
         raise ValueError(
-            f'gallery features have {gallery.shape[1]} dimensions and query features '
-            f'{query.shape[1]}: extract both with the same encoder'
+            f'gallery features have {gallery_rows.shape[1]} dimensions and query features '
+            f'{query_rows.shape[1]}: extract both with the same encoder'
         )
-    return gallery, gallery_labels, query, query_labels
+    return gallery_rows, gallery_classes, query_rows, query_classes
 
 
 def check_labels(
     gallery_labels: ArrayLike, query_labels: ArrayLike
 ) -> tuple[np.ndarray, np.ndarray]:
     """The part of :func:`check_arrays` that can be said before any feature is there."""
-    gallery_labels = _check_role('gallery', gallery_labels)
-    query_labels = _check_role('query', query_labels)
-    absent = np.setdiff1d(query_labels, gallery_labels)
+    gallery_classes = _check_role('gallery', gallery_labels)
+    query_classes = _check_role('query', query_labels)
+    absent = np.setdiff1d(query_classes, gallery_classes)
     if len(absent):
-        share = float(np.isin(query_labels, absent).mean())
+        share = float(np.isin(query_classes, absent).mean())
         raise ValueError(
             f'{len(absent)} of the query classes have no video in the gallery, so {share:.1%} of '
             f'the queries can never be right: {_names(absent)}; add gallery videos of '
             'these classes or take the queries out of the query list'
         )
-    return gallery_labels, query_labels
+    return gallery_classes, query_classes
 
 
-def _check_features(role, features):
-    features = np.asarray(features, dtype=np.float32)
+def _check_features(role: str, given: ArrayLike) -> np.ndarray:
+    features = np.asarray(given, dtype=np.float32)
     if features.shape[0] == 0:
         raise ValueError(_empty(role))
     if features.ndim != 2:
@@ -77,8 +80,8 @@ def _check_features(role, features):
     return features
 
 
-def _check_role(role, labels):
-    labels = np.asarray(labels)
+def _check_role(role: str, given: ArrayLike) -> np.ndarray:
+    labels = np.asarray(given)
     if not len(labels):
         raise ValueError(_empty(role))
     if labels.dtype.kind not in 'iu':

@@ -39,7 +39,9 @@ class ClassificationMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.topk = tuple(topk)
-        self.names, self.labels, self.probabilities = [], None, None
+        self.names: list[str] = []
+        self.labels = np.zeros(0, dtype=np.int64)
+        self.probabilities = np.zeros((0, 0), dtype=np.float32)
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Take the predictions of one batch.

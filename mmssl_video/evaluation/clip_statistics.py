@@ -22,9 +22,9 @@ def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean, and half the width of its 95% confidence interval (normal; 0 for a single value)."""
-    values = np.asarray(values, dtype=np.float64)
-    spread = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else 0.0
-    return float(values.mean()), float(1.96 * spread)
+    sample = np.asarray(values, dtype=np.float64)
+    spread = sample.std(ddof=1) / len(sample) ** 0.5 if len(sample) > 1 else 0.0
+    return float(sample.mean()), float(1.96 * spread)
 
 
 def against_distance(
@@ -43,10 +43,10 @@ def against_distance(
     Raises:
         ValueError: No video has two clips.
     """
-    rows = []
+    per_pair = []
     for number, (features, positions) in enumerate(videos):
         i, j = np.triu_indices(len(features), 1)
-        rows.append(
+        per_pair.append(
             np.stack(
                 [
                     np.full(len(i), number),
@@ -56,7 +56,7 @@ def against_distance(
                 1,
             )
         )
-    rows = np.concatenate(rows) if rows else np.zeros((0, 3))
+    rows = np.concatenate(per_pair) if per_pair else np.zeros((0, 3))
     if not len(rows):
         raise ValueError('similarity over time needs videos with two clips at least')
     places = np.rint(rows[:, 1] / max(rows[:, 1].max(), 1e-12) * num_bins).astype(int)
@@ -95,7 +95,7 @@ def within_and_across(videos: Sequence[np.ndarray], seed: int = 0) -> dict[str, 
         )
     generator = np.random.default_rng(seed)
     shifts = generator.integers(1, len(videos), len(videos))
-    similarities = {'same video': [], 'another video': []}
+    similarities: dict[str, list[float]] = {'same video': [], 'another video': []}
     for i, (features, shift) in enumerate(zip(videos, shifts)):
         own = cosines(features, features)[np.triu_indices(len(features), 1)]
         similarities['same video'].append(float(own.mean()))

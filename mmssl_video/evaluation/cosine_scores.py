@@ -30,7 +30,7 @@ def unit_rows(
 
 
 def cosine_chunks(
-    query: Tensor, gallery: ArrayLike | Tensor, chunk_size: int = CHUNK
+    query: Tensor, gallery: np.ndarray | Tensor, chunk_size: int = CHUNK
 ) -> Iterator[tuple[slice, slice, Tensor]]:
     """Walk over all cosine similarities in blocks of ``chunk_size`` x ``chunk_size`` at most.
 
@@ -75,7 +75,7 @@ class CosineScores:
         self.device = device
         # NumPy adds up in double precision without a double copy of the gallery.
         self.mean = (
-            torch.as_tensor(np.mean(gallery, axis=0, dtype=np.float64), device=device)
+            torch.as_tensor(np.mean(np.asarray(gallery), axis=0, dtype=np.float64), device=device)
             if centred
             else None
         )

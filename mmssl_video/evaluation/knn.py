@@ -83,8 +83,8 @@ def _votes(gallery, gallery_labels, query, k, temperature, chunk_size, device):
     if k < 1:
         raise ValueError(f'k must be at least 1, got {k}')
     k = min(int(k), len(gallery))
-    classes, targets = np.unique(gallery_labels, return_inverse=True)
-    targets = torch.as_tensor(targets, device=device)
+    classes, inverse = np.unique(gallery_labels, return_inverse=True)
+    targets = torch.as_tensor(inverse, device=device)
     queries, gallery = unit_rows(query, device), torch.as_tensor(gallery)
 
     nearest = torch.full((len(queries), k), -np.inf, dtype=torch.float64, device=device)

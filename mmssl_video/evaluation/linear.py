@@ -86,7 +86,8 @@ class LinearProbe:
 
     def __init__(self, num_classes: int, max_iter: int = 200, device: str = 'cpu') -> None:
         self.num_classes, self.max_iter, self.device = num_classes, max_iter, device
-        self.weight = self.bias = None
+        self.weight: Tensor | None = None
+        self.bias: Tensor | None = None
 
     def fit(self, features: np.ndarray, targets: np.ndarray, penalty: float) -> LinearProbe:
         """Minimise mean cross-entropy + ``penalty / 2 * |W|^2``; the bias is not penalised.
@@ -96,11 +97,12 @@ class LinearProbe:
         """
         self.standardise = Standardise(features, device=self.device)
         inputs = self.standardise(features)
-        targets = torch.as_tensor(targets, device=self.device)
-        if self.weight is None:
-            self.weight = inputs.new_zeros(inputs.shape[1], self.num_classes)
-            self.bias = inputs.new_zeros(self.num_classes)
-        weight, bias = (x.clone().requires_grad_() for x in (self.weight, self.bias))
+        truth = torch.as_tensor(targets, device=self.device)
+        if self.weight is None or self.bias is None:
+            weight = inputs.new_zeros(inputs.shape[1], self.num_classes, requires_grad=True)
+            bias = inputs.new_zeros(self.num_classes, requires_grad=True)
+        else:
+            weight, bias = (x.clone().requires_grad_() for x in (self.weight, self.bias))
         optimizer = torch.optim.LBFGS(
             [weight, bias],
             max_iter=self.max_iter,
@@ -111,7 +113,7 @@ class LinearProbe:
 
         def closure():
             optimizer.zero_grad()
-            loss = F.cross_entropy(inputs @ weight + bias, targets)
+            loss = F.cross_entropy(inputs @ weight + bias, truth)
             loss = loss + penalty / 2 * weight.square().sum()
             loss.backward()
             return loss
@@ -122,6 +124,8 @@ class LinearProbe:
 
     def scores(self, features: np.ndarray) -> Tensor:
         """Class scores (logits) of ``features`` ``[V, D]``, ``[V, classes]`` float64."""
+        if self.weight is None or self.bias is None:
+            raise RuntimeError('LinearProbe has no weights yet: fit it before asking for scores')
         return self.standardise(features) @ self.weight + self.bias
 
 

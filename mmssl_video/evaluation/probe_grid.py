@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -184,7 +184,7 @@ def train_heads(
     ]
     steps = max(epochs * math.ceil(len(inputs) / batch_size), min_steps)
     generator = torch.Generator().manual_seed(seed)
-    order = iter(())
+    order: Iterator[Tensor] = iter(())
     for step in range(steps):
         batch = next(order, None)
         if batch is None:
@@ -266,7 +266,8 @@ def _evaluate(groups, inputs, targets, batch_size=4096):
     """
     right, loss = [], []
     for group in groups:
-        hits, total = 0, 0
+        hits = torch.zeros((), dtype=torch.int64, device=inputs.device)
+        total = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for rows, truth in zip(inputs.split(batch_size), targets.split(batch_size)):
             logits = group(rows)
             hits = hits + (logits.argmax(2) == truth).sum(1)

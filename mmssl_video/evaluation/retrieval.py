@@ -125,8 +125,8 @@ def recall_at_k(
             right = query_classes[rows, None] == gallery_classes[None, columns]
             level_right[rows] += (tied & right).sum(dim=1)
 
-    above, level, level_right = (x.cpu().numpy() for x in (above, level, level_right))
-    metrics = {f'R@{k}': 100 * float(_hit_share(k - above, level, level_right).mean()) for k in ks}
+    nearer, ties, right_ties = (x.cpu().numpy() for x in (above, level, level_right))
+    metrics = {f'R@{k}': 100 * float(_hit_share(k - nearer, ties, right_ties).mean()) for k in ks}
     return ProtocolOutput(metrics, retrieval_chance(gallery_labels, query_labels, ks))
 
 

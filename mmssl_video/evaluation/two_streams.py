@@ -23,17 +23,17 @@ def check_weights(weights: Sequence[float] | None, count: int) -> np.ndarray:
     Raises:
         ValueError: Their number is another, one is negative or no number, or all are 0.
     """
-    weights = np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)
-    if len(weights) != count:
+    shares = np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)
+    if len(shares) != count:
         raise ValueError(
-            f'there are {count} result files but {len(weights)} weights: give one weight for each'
+            f'there are {count} result files but {len(shares)} weights: give one weight for each'
         )
-    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.sum() > 0:
+    if not np.isfinite(shares).all() or (shares < 0).any() or not shares.sum() > 0:
         raise ValueError(
             'weights must be numbers of at least 0, and one of them above 0; got '
-            + ' '.join(f'{weight:g}' for weight in weights)
+            + ' '.join(f'{share:g}' for share in shares)
         )
-    return weights / weights.sum()
+    return shares / shares.sum()
 
 
 def align(
@@ -51,7 +51,9 @@ def align(
     Raises:
         ValueError: Two are not of one kind, of one list of videos, or of one set of classes.
     """
-    first, aligned = streams[0], []
+    first = streams[0]
+    scores: list[ClassScores] = []
+    features: list[RetrievalFeatures] = []
     for stream, source in zip(streams, sources):
         where = f'{sources[0]} and {source}'
         if type(stream) is not type(first):
@@ -60,7 +62,7 @@ def align(
                 f'{sources[0]} holds {kinds[type(first)]} and {source} '
                 f'{kinds[type(stream)]}: fuse files of one kind'
             )
-        if isinstance(stream, ClassScores):
+        if isinstance(stream, ClassScores) and isinstance(first, ClassScores):
             if stream.probabilities.shape[1] != first.probabilities.shape[1]:
                 raise ValueError(
                     f'{where} tell {first.probabilities.shape[1]} and '
@@ -72,14 +74,15 @@ def align(
                     f'{source} holds probabilities that are not finite: its model diverged'
                 )
             order = _order(first.names, stream.names, 'test', sources[0], source)
-            stream = ClassScores(
+            ordered = ClassScores(
                 [stream.names[i] for i in order],
                 stream.labels[order],
                 stream.probabilities[order],
                 stream.info,
             )
-            _same(first.labels, stream.labels, stream.names, 'labels', 'the test videos', where)
-        else:
+            _same(first.labels, ordered.labels, ordered.names, 'labels', 'the test videos', where)
+            scores.append(ordered)
+        elif isinstance(stream, RetrievalFeatures):
             if stream.gallery.shape[1] != stream.query.shape[1]:
                 raise ValueError(
                     f'{source} holds gallery features of {stream.gallery.shape[1]} dimensions and '
@@ -87,8 +90,8 @@ def align(
                 )
             for role in ('gallery', 'query'):
                 stream = _align_rows(first, stream, role, sources[0], source)
-        aligned.append(stream)
-    return aligned
+            features.append(stream)
+    return scores or features
 
 
 def _align_rows(first, stream, role, first_source, source):
@@ -129,7 +132,7 @@ def _order(wanted, names, role, first_source, source):
         return np.arange(len(names))
 
     def keys(some):
-        seen = Counter()
+        seen: Counter[str] = Counter()
         for name in some:
             seen[name] += 1
             yield name, seen[name]

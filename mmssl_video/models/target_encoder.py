@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 
 import torch
+from mmaction.models.recognizers import BaseRecognizer
 from torch import nn
 
 
@@ -52,7 +53,7 @@ def check_momentum(value: float) -> float:
     return value
 
 
-class MomentumTarget:
+class MomentumTarget(BaseRecognizer):
     """Mixin of a method with a momentum encoder, before :class:`SelfSupervisedRecognizer`.
 
     The target begins as a copy of the online encoder, whatever was loaded, and moves after each

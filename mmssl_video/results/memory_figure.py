@@ -56,7 +56,9 @@ def draw_memory(
     width = max(5 + 4 * len(above), 1.3 * max(map(len, frames)) + 1)
     figure = Figure(figsize=(width, 4 + 1.25 * len(frames)), layout='constrained')
     FigureCanvasAgg(figure)
-    upper, lower = figure.subfigures(2, 1, height_ratios=(3.6, max(1.25 * len(frames), 1)))
+    upper, lower = figure.subfigures(
+        2, 1, squeeze=False, height_ratios=(3.6, max(1.25 * len(frames), 1))
+    )[:, 0]
     panels = 1 + ('similarity' in figures) + len(figures.get('tsne', ()))
     axes = upper.subplots(1, panels, squeeze=False, width_ratios=[2] + [1] * (panels - 1))[0]
     _slots(axes[0], upper, figures['slots'], figures['usage'], names, most_slots)

@@ -36,7 +36,7 @@ def read_scalars(path: str | Path) -> dict[str, dict[str, tuple[list, list]]]:
             f'there is no training log {path} nor {path}/*/vis_data/'
             'scalars.json: was a model trained there?'
         )
-    lines = []
+    lines: list[tuple[int, str, dict]] = []
     for file in files:
         run, last = [], 0
         for text in file.read_text(encoding='utf-8').splitlines():
@@ -50,7 +50,7 @@ def read_scalars(path: str | Path) -> dict[str, dict[str, tuple[list, list]]]:
             lines = [line for line in lines if line[0] < begin] + run
     if not lines:
         raise ValueError(f'{path} holds no line of training')
-    curves = dict(train={}, val={})
+    curves: dict[str, dict[str, tuple[list[int], list[float]]]] = dict(train={}, val={})
     for step, kind, entry in lines:
         for name, value in entry.items():
             if isinstance(value, (int, float)):

@@ -123,7 +123,7 @@ def make_tables(records: Sequence[dict], over_checkpoints: bool = False) -> list
         records: See :func:`mmssl_video.results.records.make_record`.
         over_checkpoints: Checkpoints of one name are one row: networks trained with several seeds.
     """
-    groups = {}
+    groups: dict[tuple, list[dict]] = {}
     for record in records:
         split = {role: record['split'].get(role) for role in ('gallery', 'query')}
         key = (
@@ -161,7 +161,8 @@ def _start(record, over_checkpoints):
 
 def _labels(records, over_checkpoints):
     """Row and column of each record, with what tells them from others of their name."""
-    starts, kinds = {}, {}
+    starts: dict[str, dict] = {}
+    kinds: dict[str, dict] = {}
     for record in records:
         starts.setdefault(record['subject'], {})[_start(record, over_checkpoints)] = record
         kinds.setdefault(record['protocol'], {})[_kind(record)] = record
@@ -193,7 +194,8 @@ def _kind(record):
 
 
 def _table(title, records, over_checkpoints):
-    cells, again = {}, {}
+    cells: dict[tuple[str, str], dict] = {}
+    again: dict[str, bool] = {}
     for record, key in zip(records, _labels(records, over_checkpoints)):
         runs = cells.setdefault(key, {})
         run = (record.get('seed'), record.get('checkpoint_hash'))
@@ -214,13 +216,13 @@ def _table(title, records, over_checkpoints):
         + '; ± is the wider half of the 95% interval over queries, or, where it says so, '
         'the standard deviation over seeds or splits',
     )
-    chances = {}
+    chances: dict[tuple[str, str], set[float]] = {}
     for record in made:
         for name, value in record['chance'].items():
             chances.setdefault((record['protocol'], name), set()).add(round(value, 6))
     if any(len(values) > 1 for values in chances.values()):
         notes.append('chance differs between rows; the last one stands')
-    shared = {}
+    shared: dict[str, dict] = {}
     for record in records:
         if record.get('checkpoint'):
             shared.setdefault(record['subject'], {})[record['checkpoint_hash']] = record[

@@ -45,16 +45,13 @@ def save_curves(path: str | Path, curves: Sequence[SurpriseCurve], info: dict) -
     ``names``, ``counts`` (units of each video), ``failure``, ``duration`` ``[V]``; ``times``,
     ``surprise``, ``motion`` of all videos one after another; ``info`` as JSON.
     """
-    arrays = {
-        key: np.concatenate([getattr(curve, key) for curve in curves])
-        for key in ('times', 'surprise', 'motion')
-    }
-    arrays.update(
-        {
-            key: np.array([getattr(curve, key) for curve in curves])
-            for key in ('failure', 'duration')
-        }
-    )
+
+    def joined(key: str) -> np.ndarray:
+        return np.concatenate([getattr(curve, key) for curve in curves])
+
+    def of_videos(key: str) -> np.ndarray:
+        return np.array([getattr(curve, key) for curve in curves])
+
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open_atomic(path) as file:
         np.savez_compressed(
@@ -62,7 +59,11 @@ def save_curves(path: str | Path, curves: Sequence[SurpriseCurve], info: dict) -
             names=np.array([curve.name for curve in curves], dtype=np.str_),
             counts=np.array([len(curve.times) for curve in curves]),
             info=json.dumps(info),
-            **arrays,
+            times=joined('times'),
+            surprise=joined('surprise'),
+            motion=joined('motion'),
+            failure=of_videos('failure'),
+            duration=of_videos('duration'),
         )
 
 

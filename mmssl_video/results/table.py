@@ -16,7 +16,7 @@ def rows_of(records: Sequence[dict]) -> dict[str, dict]:
     Subjects keep their order of appearance. ``chance`` has no interval: it is computed, not
     measured.
     """
-    rows = {'chance': {}}
+    rows: dict[str, dict] = {'chance': {}}
     for record in records:
         row = rows.setdefault(record['subject'], {})
         for name, metric in record['metrics'].items():

@@ -113,17 +113,17 @@ def apply_data(cfg: Config, data: str | Path | Mapping, flow: bool = False) -> N
         FileNotFoundError: There is no such data set.
         ValueError: It is none, has no flow, or has times of failures where classes are needed.
     """
-    data = load_data(data)
+    chosen = load_data(data)
     flow = flow or _is_flow(cfg)
-    lists = _lists(data, flow)
-    _check_labels(cfg, data, lists)
-    settings = (cfg.pop('per_data', None) or {}).get(data.settings)
+    lists = _lists(chosen, flow)
+    _check_labels(cfg, chosen, lists)
+    settings = (cfg.pop('per_data', None) or {}).get(chosen.settings)
     if settings:
         file = Path(cfg.filename or '.').resolve()
         if config_dir() not in file.parents:
             print_log(
-                f'{", ".join(settings)} are set for {data.name} by per_data.{data.settings}, also '
-                f'where {_name(cfg)} says otherwise: change them there, or with --cfg-options',
+                f'{", ".join(settings)} are set for {chosen.name} by per_data.{chosen.settings}, '
+                f'also where {_name(cfg)} says otherwise: change them there, or with --cfg-options',
                 level=logging.WARNING,
             )
         cfg.merge_from_dict(settings)
@@ -135,19 +135,19 @@ def apply_data(cfg: Config, data: str | Path | Mapping, flow: bool = False) -> N
             _set_lists(dataset, lists['labelled' if learns else role])
             if learns:
                 _take_subset(cfg, dataset)
-            if 'classification' in cfg and data.get('classes') is not None:
-                dataset.classes = data.classes
-    name = data.name + ', flow' * flow
+            if 'classification' in cfg and chosen.get('classes') is not None:
+                dataset['classes'] = chosen.classes
+    name = chosen.name + ', flow' * flow
     if 'evaluation' in cfg:
         for part, role in (('gallery', 'labelled'), ('query', 'test')):
             dataset = dataset_of(cfg.evaluation[part])
             _set_lists(dataset, lists[role])
-            if data.get('classes') is not None:
-                dataset.classes = data.classes
+            if chosen.get('classes') is not None:
+                dataset['classes'] = chosen.classes
         _take_subset(cfg, dataset_of(cfg.evaluation.gallery))
         own_views = 'pipeline' not in cfg.evaluation.gallery.dataset
-        if data.get('views') and own_views:
-            cfg.evaluation.views = {**data.views, **cfg.evaluation.get('views', {})}
+        if chosen.get('views') and own_views:
+            cfg.evaluation.views = {**chosen.views, **cfg.evaluation.get('views', {})}
     if 'surprise' in cfg:
         _set_lists(cfg.surprise.videos, lists['test'])
     for part in ('evaluation', 'classification', 'unintentional', 'surprise'):
@@ -155,12 +155,12 @@ def apply_data(cfg: Config, data: str | Path | Mapping, flow: bool = False) -> N
             cfg[part].dataset = name
     if flow:
         _use_flow(cfg)
-    cfg.data, cfg.flow = data, flow
+    cfg.data, cfg.flow = chosen, flow
 
 
 def settle_data(
     cfg: Config,
-    data: str | Path | None = None,
+    data: str | Path | Mapping | None = None,
     flow: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> None:
@@ -369,7 +369,7 @@ def _use_flow(cfg):
     for loader in _LOADERS:
         dataset = dataset_of(cfg.get(loader))
         if dataset.get('pipeline'):
-            dataset.pipeline = for_flow(dataset.pipeline)
+            dataset['pipeline'] = for_flow(dataset['pipeline'])
     preprocessor = (cfg.get('model') or {}).get('data_preprocessor')
     if preprocessor and 'mean' in preprocessor:
         preprocessor.mean, preprocessor.std = list(MEAN), list(STD)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -238,7 +239,7 @@ def set_num_classes(cfg: Config) -> None:
             augment['num_classes'] = num_classes
 
 
-def labels_of(config: dict[str, Any]) -> tuple[np.ndarray, str, int | None]:
+def labels_of(config: Mapping[str, Any]) -> tuple[np.ndarray, str, int | None]:
     """Labels of a list, how messages name it, and the number of classes that it declares."""
     init_default_scope('mmaction')
     config = dict(config, pipeline=[])

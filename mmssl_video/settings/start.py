@@ -112,7 +112,7 @@ def read_checkpoint(path: str | Path) -> dict:
     """Contents of a checkpoint in a file or at a web address."""
     # mmengine reads an address again, from the copy that this leaves in torch's hub folder
     is_web = str(path).startswith(('http://', 'https://'))
-    return load_from_http(path) if is_web else load_checkpoint_file(path)
+    return load_from_http(str(path)) if is_web else load_checkpoint_file(path)
 
 
 def last_checkpoint(work_dir: str | os.PathLike) -> str | None:
@@ -163,7 +163,7 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> dict:
         load_full(model, checkpoint, str(path))
         return checkpoint
     weights = state_dict_of(checkpoint, str(path))
-    model = model.module if is_model_wrapper(model) else model
+    model = model.get_submodule('module') if is_model_wrapper(model) else model
     parts = loaded_parts(model)
     if not any(key.split('.', 1)[0] in parts for key in weights):
         raise CheckpointError(

@@ -1,6 +1,7 @@
 """Similarity of clips over time and under augmentation: plain references, and the tool itself."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mmssl_video.commands.similarity import main
 from mmssl_video.datasets import VideoListDataset
 from mmssl_video.datasets.pipelines import with_meta_keys
 from mmssl_video.datasets.view_pipelines import augmented_pipeline
-from mmssl_video.datasets.views import view_of
+from mmssl_video.datasets.views import View, view_of
 from mmssl_video.evaluation.clip_statistics import (
     against_distance,
     mean_and_interval,
@@ -135,6 +136,16 @@ def test_one_command_draws_all_panels(videos, tmp_path, capsys):
     said = capsys.readouterr().out
     assert '1 videos are unreadable and left out' in said and 'broken.mp4' in said
     assert '1 videos are no longer than a clip of 8 frames and left out: number 2' in said
+
+
+def test_an_encoder_whose_windows_are_not_known_is_refused(videos, tmp_path):
+    from mmssl_video.apis.clip_similarity import analyse_similarity
+
+    # a sampler of a user's own that brings its test steps and says neither frames nor stride
+    view = View(size=16, test_steps=dict(sample=dict(type='SamplerOfAUser')))
+    encoder = SimpleNamespace(name='of a user', view=view)
+    with pytest.raises(ValueError, match='does not say the frames and the stride'):
+        analyse_similarity([encoder], str(videos / 'list.txt'), str(videos), tmp_path / 'x.png')
 
 
 def test_encoders_of_other_frames_are_refused(videos, tmp_path):

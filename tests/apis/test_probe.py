@@ -3,14 +3,12 @@
 import copy
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from mmengine.config import Config
 
-from helpers.tiny_run import environment
+from helpers.tiny_run import run_ranks
 from mmssl_video.apis import build_encoder, extract_features, run_evaluation
 from mmssl_video.evaluation import get_protocol
 from mmssl_video.results.records import FIELDS
@@ -381,26 +379,9 @@ def test_two_processes_give_exactly_the_figures_of_one(records, probe_set, tmp_p
     """13 and 7 videos, in batches of 3 and 2: shares are uneven, nothing is counted twice."""
     script = tmp_path / 'evaluate.py'
     script.write_text(SCRIPT)
-    run = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'torch.distributed.run',
-            '--nproc_per_node',
-            '2',
-            '--standalone',
-            str(script),
-            probe_set.config,
-            probe_set.checkpoint,
-            probe_set.videos,
-            tmp_path,
-        ],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
+    arguments = (probe_set.config, probe_set.checkpoint, probe_set.videos, tmp_path)
+    for done in run_ranks(script, *arguments, cwd=tmp_path, timeout=180):
+        assert done.returncode == 0, done.stdout[-3000:]
     written = json.loads((tmp_path / 'results.json').read_text())
 
     def timeless(found):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.probe_set import save_checkpoint
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import run_stages
 from mmssl_video.commands.flow import main as extract_flow
 from mmssl_video.commands.test import main as run_test
 from mmssl_video.settings.names import find_config

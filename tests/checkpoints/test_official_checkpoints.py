@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from mmaction.registry import MODELS
 
 from helpers.official_models import filled, model_shapes, save_official
 from helpers.probe_set import make_probe_set
-from helpers.tiny_run import make_config
+from helpers.tiny_run import make_config, run
 from mmssl_video.apis import FeatureSet
 from mmssl_video.checkpoints import (
     CheckpointError,
@@ -281,8 +280,7 @@ def test_wrong_origin_and_target():
 
 
 def run_tool(*arguments):
-    command = [sys.executable, str(ROOT / 'tools' / 'convert_checkpoint.py'), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    return tool_main('convert_checkpoint.py', *arguments, folder=ROOT)
 
 
 def test_command(tmp_path):
@@ -308,12 +306,7 @@ def test_command(tmp_path):
 
 
 def tool_main(name, *arguments, folder):
-    return subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / name), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-    )
+    return run('python', ROOT / 'tools' / name, *arguments, cwd=folder, stderr=subprocess.PIPE)
 
 
 def test_a_converted_encoder_works_with_every_command(tmp_path):

@@ -1,7 +1,5 @@
 """Converting the FGKVMemPred authors' files: any size and setting; nothing missing passes."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +7,7 @@ import torch
 from mmaction.registry import MODELS
 
 from helpers import official_fgkvmempred as official
+from helpers.tiny_run import run
 from mmssl_video.checkpoints import (
     CheckpointError,
     config_from_checkpoint,
@@ -376,22 +375,18 @@ def test_through_the_command(tmp_path):
     source = official.save_official(
         official_weights(build(classes=5)), tmp_path / 'a.pyth', SETTINGS
     )
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / 'tools' / 'convert_checkpoint.py'),
-            str(source),
-            str(tmp_path / 'b.pth'),
-            '--from',
-            'fgkvmempred',
-            '--to',
-            'classifier',
-        ],
-        capture_output=True,
-        text=True,
+    done = run(
+        'python',
+        ROOT / 'tools' / 'convert_checkpoint.py',
+        source,
+        tmp_path / 'b.pth',
+        '--from',
+        'fgkvmempred',
+        '--to',
+        'classifier',
         cwd=ROOT,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     assert 's2.pathway0_res0.branch2.a_bn.weight -> backbone.layer1.0.bn1.weight' in done.stdout
     assert 'classifier with VideoResNet-18 (r3d)' in done.stdout
     config = config_from_checkpoint(load_checkpoint_file(tmp_path / 'b.pth'))

@@ -116,7 +116,8 @@ def test_unknown_command_is_one_sentence(name, words, capsys):
 
 
 def test_mistake_in_a_command_is_one_sentence(tmp_path):
-    done = run(sys.executable, '-m', 'mmssl_video', 'train', 'memdpc_k40', cwd=tmp_path)
+    words = ['-m', 'mmssl_video', 'train', 'memdpc_k40']
+    done = run(sys.executable, *words, cwd=tmp_path)
     assert done.returncode == 1
     assert last_line(done.stdout).startswith("error: config 'memdpc_k40' does not exist")
     assert 'did you mean memdpc_k400' in last_line(done.stdout)
@@ -133,5 +134,6 @@ def test_every_door_in_tools_opens_a_command_of_its_own():
 
 
 def test_a_door_uses_its_own_name(tmp_path):
-    done = run(sys.executable, REPO / 'tools' / 'data' / 'make_subsets.py', '--help', cwd=tmp_path)
+    tool = REPO / 'tools' / 'data' / 'make_subsets.py'
+    done = run(sys.executable, tool, '--help', cwd=tmp_path)
     assert done.returncode == 0 and done.stdout.startswith('usage: make_subsets.py [-h]')

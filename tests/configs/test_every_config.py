@@ -14,13 +14,14 @@ from helpers.configs import (
     PRETRAININGS,
     PROTOCOLS,
     build,
+    flat_steps,
     load,
     names_in,
     read,
     spelling,
 )
 from mmssl_video.apis import load_config
-from mmssl_video.datasets.pipelines import flat_steps, pipeline_of
+from mmssl_video.datasets.pipelines import pipeline_of
 from mmssl_video.settings.checks import check_config
 from mmssl_video.settings.names import config_dir, find_config
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from mmaction.registry import DATASETS, MODELS
 
-from helpers.configs import build, load
+from helpers.configs import build, flat_steps, load
 from helpers.videos import numbered_frames, write_video
 from mmssl_video.datasets import VideoListDataset
-from mmssl_video.datasets.pipelines import flat_steps, pipeline_of
+from mmssl_video.datasets.pipelines import pipeline_of
 from mmssl_video.datasets.views import test_pipeline, view_of
 from mmssl_video.settings.names import find_config
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import av
@@ -13,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from helpers import tiny_run
 from mmssl_video.commands import run
 from mmssl_video.datasets import demo_videos
 from mmssl_video.datasets.demo_videos import MOTIONS, make_demo_videos, render_video
@@ -149,26 +147,9 @@ COMMAND = ROOT / 'tools/data/make_demo_videos.py'
 
 
 def test_command(tmp_path):
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(COMMAND),
-            'set',
-            '--classes',
-            '2',
-            '--per-class',
-            '2',
-            '--size',
-            '32x48',
-            '--frames',
-            '5',
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)),
-    )
-    assert done.returncode == 0, done.stderr
+    settings = '--classes 2 --per-class 2 --size 32x48 --frames 5'
+    done = tiny_run.run('python', COMMAND, 'set', *settings.split(), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
     assert '4/4 videos' in done.stdout
     assert len(list((tmp_path / 'set/videos').rglob('*.mp4'))) == 4
 

@@ -8,20 +8,19 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.flow_videos import moving_frames
+from helpers.flow_videos import moving_frames, to_pixels
 from helpers.videos import numbered_frames, write_video
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_format import (
     FlowInfo,
     flow_path,
     info_from_comment,
     to_bytes,
-    to_pixels,
     write_folder,
     write_packed,
 )
 from mmssl_video.datasets.transforms.flow_input import FlowFolder, FlowVideo, open_flow
-from mmssl_video.datasets.transforms.video_io import VideoSource
 
 WRITERS = dict(mp4=write_packed, jpeg=write_folder)
 

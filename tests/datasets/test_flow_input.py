@@ -10,14 +10,13 @@ from mmaction.registry import DATASETS, TRANSFORMS
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
-from helpers.flow_videos import moving_frames, write_moving_video
+from helpers.flow_videos import moving_frames, to_pixels, write_moving_video
 from helpers.videos import write_video
 from mmssl_video.datasets import BadVideoError, TooManyBadVideosError
 from mmssl_video.datasets.flow_extraction import extract_flow
 from mmssl_video.datasets.flow_format import (
     FlowInfo,
     flow_path,
-    to_pixels,
     write_folder,
     write_packed,
 )

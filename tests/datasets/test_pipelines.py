@@ -3,10 +3,10 @@
 import pytest
 from mmengine.config import Config, ConfigDict
 
+from helpers.configs import flat_steps
 from mmssl_video.datasets.pipelines import (
     build_steps,
     dataset_of,
-    flat_steps,
     located_steps,
     pipeline_of,
     steps_of,

@@ -1,7 +1,5 @@
 """BadSampleHook, end to end: real broken files, a real Runner, worker processes, two ranks."""
 
-import subprocess
-import sys
 import textwrap
 
 import pytest
@@ -10,7 +8,7 @@ from mmengine.dataset import DefaultSampler, pseudo_collate
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
-from helpers.tiny_run import last_line, make_config, scalars, train
+from helpers.tiny_run import last_line, make_config, run_ranks, scalars, train
 from helpers.videos import numbered_frames, write_video
 from mmssl_video.datasets.errors import TooManyBadVideosError
 from mmssl_video.datasets.video_list import VideoListDataset
@@ -143,29 +141,14 @@ def test_records_of_all_ranks_are_merged(video_list, tmp_path):
     script = tmp_path / 'ranks.py'
     script.write_text(textwrap.dedent(_TWO_RANKS))
     tests = __file__.rsplit('engine', 1)[0]
-    done = subprocess.run(
-        [
-            sys.executable,
-            '-m',
-            'torch.distributed.run',
-            '--standalone',
-            '--nproc_per_node=2',
-            str(script),
-            tests,
-            str(video_list),
-            str(video_list.parent),
-            '0.15',
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count('Epoch 1: 2 bad of 10 videos') == 1
-    assert done.stdout.count('Validation after epoch 0: 2 bad of 10 videos') == 1
+    ranks = run_ranks(script, tests, video_list, video_list.parent, 0.15, cwd=tmp_path)
+    output = ''.join(done.stdout for done in ranks)
+    assert [done.returncode for done in ranks] == [0, 0], output
+    assert output.count('Epoch 1: 2 bad of 10 videos') == 1
+    assert output.count('Validation after epoch 0: 2 bad of 10 videos') == 1
     for report in ('after_train_epoch', 'after_val_epoch'):
         for rank in (0, 1):
-            assert done.stdout.count(f'STOP {report} {rank} 2 of the 10 videos') == 1
+            assert output.count(f'STOP {report} {rank} 2 of the 10 videos') == 1
 
 
 def held_out_config(folder, **dataset):

@@ -2,13 +2,12 @@
 
 import socket
 import subprocess
-import sys
 
 import pytest
 import torch
 from mmengine.config import Config
 
-from helpers.tiny_run import environment
+from helpers.tiny_run import run
 from mmssl_video.engine.distributed import set_cpu_model_wrapper
 
 
@@ -28,10 +27,8 @@ ours.init_cpu_process_group('slurm')
 print(distributed.get_backend(), distributed.get_rank(), distributed.get_world_size())
 ours.init_cpu_process_group('slurm')
 distributed.destroy_process_group()"""
-    env = environment(SLURM_PROCID='0', SLURM_NTASKS='1', SLURM_LOCALID='0', MASTER_PORT=str(port))
-    done = subprocess.run(
-        [sys.executable, '-c', code], env=env, capture_output=True, text=True, timeout=120
-    )
+    env = dict(SLURM_PROCID='0', SLURM_NTASKS='1', SLURM_LOCALID='0', MASTER_PORT=str(port))
+    done = run('python', '-c', code, cwd=tmp_path, stderr=subprocess.PIPE, **env)
     assert done.stdout.split() == ['gloo', '0', '1'], done.stderr
 
 

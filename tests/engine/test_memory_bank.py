@@ -5,8 +5,7 @@ import signal
 import pytest
 import torch
 
-from helpers.tiny_run import assert_same_weights, last_line, make_config
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import assert_same_weights, last_line, make_config, run_stages
 
 EXTRA = """
 custom_imports = dict(imports=['mmssl_video', 'helpers.kill_hook'], allow_failed_imports=False)

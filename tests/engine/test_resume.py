@@ -6,8 +6,7 @@ import signal
 import pytest
 import torch
 
-from helpers.tiny_run import assert_same_weights, make_config, scalars
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import assert_same_weights, make_config, run_stages, scalars
 
 # A plateau scheduler that drops at the second validation already, a curriculum, and dropout.
 EXTRA = """

@@ -1,8 +1,6 @@
 """Training with a target encoder: accumulation, processes, kills, and every mix of parts."""
 
 import signal
-import subprocess
-import sys
 import textwrap
 from types import SimpleNamespace
 
@@ -12,8 +10,7 @@ from mmaction.registry import HOOKS
 from mmengine.runner.base_loop import BaseLoop
 
 from helpers.configs import load
-from helpers.tiny_run import assert_same_weights, make_config, scalars
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import assert_same_weights, make_config, run_stages, run_workers, scalars
 from mmssl_video.models.recognizers.self_supervised import SelfSupervisedRecognizer
 from mmssl_video.models.target_encoder import MomentumTarget
 from mmssl_video.settings.checks import check_config
@@ -81,11 +78,7 @@ def trained(tmp_path_factory):
     script = folder / 'worker.py'
     script.write_text(WORKER)
     runs = [('whole', 0, 1, 1), ('pieces', 0, 1, 2), ('two', 0, 2, 1), ('two', 1, 2, 1)]
-    workers = [
-        subprocess.Popen([sys.executable, '-W', 'ignore', str(script), str(folder), *map(str, run)])
-        for run in runs
-    ]
-    assert [worker.wait(timeout=300) for worker in workers] == [0] * len(runs)
+    run_workers(script, [(folder, *run) for run in runs], folder)
     return {
         f'{name}{rank}': torch.load(folder / f'{name}_{rank}.pt', weights_only=True)
         for name, rank, *_ in runs

@@ -56,6 +56,11 @@ def test_scale_and_shift_of_features_do_not_matter():
     )
 
 
+def test_scores_before_a_fit_are_refused():
+    with pytest.raises(RuntimeError, match='fit it before'):
+        LinearProbe(4).scores(np.zeros((2, 3)))
+
+
 def test_test_labels_change_nothing_but_the_figure(monkeypatch):
     fits = []
     original = LinearProbe.fit

@@ -229,7 +229,7 @@ for name, options in (('retrieval/context-mean-cosine', dict(centred=True)), ('k
 
 
 def memory_of(*sizes, tmp_path):
-    done = run(sys.executable, '-c', MEMORY, *sizes, cwd=tmp_path, timeout=900)
+    done = run(sys.executable, '-c', MEMORY, *sizes, cwd=tmp_path, timeout=900, fresh=True)
     assert done.returncode == 0, done.stdout
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith(('ret', 'knn'))]
     assert len(rows) == 2 and float(rows[0][2]) == 100  # every query finds itself

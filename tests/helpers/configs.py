@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 
+from mmssl_video.datasets.pipelines import Pipeline, located_steps
 from mmssl_video.settings.data import settle_data, shipped_data
 from mmssl_video.settings.names import config_dir, find_config
 
@@ -82,3 +84,8 @@ COMBINATIONS = [
     for flow in (False, True)
     if fits(protocol, data) and (has_flow(data) or not flow)
 ]
+
+
+def flat_steps(pipeline: Pipeline) -> Iterator[Mapping[str, Any]]:
+    """Configs of a pipeline's steps, those inside wrappers such as ``PerClip`` in their place."""
+    return (step for _, step in located_steps(pipeline) if isinstance(step, Mapping))

@@ -37,3 +37,8 @@ def moving_frames(count: int, move=(2, -1), size=(64, 96), seed: int = 0) -> lis
 def write_moving_video(path: Path, count: int = 6, **kwargs) -> Path:
     """:func:`moving_frames` in a file, compressed very little."""
     return write_video(path, moving_frames(count, **kwargs), options={'crf': '3'})
+
+
+def to_pixels(flow: np.ndarray, bound: int = 20) -> np.ndarray:
+    """Inverse of ``flow_format.to_bytes`` up to its rounding of ``bound / 255`` pixels; float32."""
+    return np.asarray(flow, dtype=np.float32) * (2 * bound / 255) - bound

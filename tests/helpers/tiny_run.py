@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from . import fork_server
 from .videos import write_video
 
 REPO = Path(__file__).resolve().parents[2]
@@ -117,22 +123,133 @@ def environment(**extra: str) -> dict:
     return env
 
 
-def run(*command, cwd: Path, timeout: float = 120, **env: str) -> subprocess.CompletedProcess:
-    """Run a command to its end; stdout and stderr come back together."""
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env=environment(**env),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=timeout,
-    )
+def run(
+    *command,
+    cwd: Path,
+    timeout: float = 120,
+    stderr: int = subprocess.STDOUT,
+    fresh: bool = False,
+    **env: str,
+) -> subprocess.CompletedProcess:
+    """Run a command to its end.
+
+    Args:
+        command: Its words. ``python ...`` runs in a fork; see helpers/fork_server.py.
+        cwd: The folder it runs in.
+        timeout: Seconds after which it is killed, an error.
+        stderr: ``subprocess.PIPE`` keeps its errors apart; otherwise they stand in ``stdout``.
+        fresh: Python starts anew, for tests of just that.
+        env: Changes of the environment.
+    """
+    words = [str(word) for word in command]
+    if fresh or words[0] not in ('python', sys.executable):
+        return subprocess.run(
+            words,
+            cwd=cwd,
+            env=environment(**env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            timeout=timeout,
+        )
+    return run_together([(words[1:], env)], cwd, timeout, stderr)[0]
+
+
+def run_together(
+    programs: list[tuple[list, dict]],
+    cwd: Path,
+    timeout: float = 120,
+    stderr: int = subprocess.STDOUT,
+) -> list[subprocess.CompletedProcess]:
+    """Run Python programs at the same time, to the end of all: arguments and environment of each.
+
+    Where one fails, the others are given ten seconds to end by themselves.
+    """
+    processes, files = [], []
+    with contextlib.ExitStack() as stack:
+        for arguments, env in programs:
+            out = stack.enter_context(tempfile.TemporaryFile())
+            err = out
+            if stderr == subprocess.PIPE:
+                err = stack.enter_context(tempfile.TemporaryFile())
+            process = fork_server.start(arguments, cwd, environment(**env), out, err)
+            stack.callback(process.kill)
+            processes.append(process)
+            files.append((out, err))
+        deadline = time.monotonic() + timeout
+        for process in processes:
+            if process.wait(max(0.1, deadline - time.monotonic())) != 0:
+                deadline = min(deadline, time.monotonic() + 10)
+        texts = [[_text(file) for file in pair] for pair in files]
+    return [
+        subprocess.CompletedProcess(
+            process.args, process.returncode, out, err if stderr == subprocess.PIPE else None
+        )
+        for process, (out, err) in zip(processes, texts)
+    ]
+
+
+def _text(file) -> str:
+    file.seek(0)
+    return io.TextIOWrapper(io.BytesIO(file.read()), encoding='utf-8').read()  # \r\n as \n
 
 
 def train(*arguments, cwd: Path, **kwargs) -> subprocess.CompletedProcess:
     """``python tools/train.py ...``"""
     return run(sys.executable, TRAIN, *arguments, cwd=cwd, **kwargs)
+
+
+def run_workers(script: Path, arguments: list[tuple], cwd: Path) -> None:
+    """Run a script with each of several arguments at the same time; all must succeed."""
+    programs = [([script, *words], {}) for words in arguments]
+    for words, done in zip(arguments, run_together(programs, cwd, timeout=300)):
+        assert done.returncode == 0, f'{words}: {done.stdout}'
+
+
+def run_stages(stages: list[dict], cwd: Path) -> list[int]:
+    """Run ``train.py`` several times in a row.
+
+    Args:
+        stages: Of each its arguments, changes of the environment, and the file of its output:
+            ``dict(args=[...], env={...}, log=path)``.
+        cwd: The folder they run in.
+
+    Returns:
+        Their exit codes; negative: the signal.
+    """
+    codes = []
+    for stage in stages:
+        done = train(*stage['args'], cwd=cwd, timeout=300, **stage['env'])
+        Path(cwd, stage['log']).write_text(done.stdout)
+        codes.append(done.returncode)
+    return codes
+
+
+def run_ranks(
+    *command, cwd: Path, timeout: float = 120, **env: str
+) -> list[subprocess.CompletedProcess]:
+    """What torchrun does, in forks: a program in two processes that can form a group.
+
+    Args:
+        command: The program and its arguments, without ``python``; a tool of ours needs
+            ``--launcher pytorch``.
+        cwd: The folder it runs in.
+        timeout: Seconds after which both are killed, an error.
+        env: Changes of the environment.
+
+    Returns:
+        What came of each process.
+    """
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    group = dict(WORLD_SIZE='2', LOCAL_WORLD_SIZE='2', MASTER_ADDR='127.0.0.1')
+    group['MASTER_PORT'] = str(port)
+    programs = [
+        (command, env | group | dict(RANK=str(rank), LOCAL_RANK=str(rank))) for rank in range(2)
+    ]
+    return run_together(programs, cwd, timeout)
 
 
 def last_line(output: str) -> str:

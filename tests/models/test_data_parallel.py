@@ -1,11 +1,11 @@
 """Two gloo processes train like one with the doubled batch (gathered negatives, frozen BN)."""
 
-import subprocess
-import sys
 import textwrap
 
 import pytest
 import torch
+
+from helpers.tiny_run import run_workers
 
 WORKER = textwrap.dedent("""
     import sys
@@ -52,22 +52,8 @@ WORKER = textwrap.dedent("""
 def test_two_processes_equal_one(tmp_path, predictor):
     script = tmp_path / 'worker.py'
     script.write_text(WORKER)
-    workers = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                '-W',
-                'ignore',
-                str(script),
-                str(rank),
-                str(world),
-                str(tmp_path),
-                predictor,
-            ]
-        )
-        for rank, world in [(0, 1), (0, 2), (1, 2)]
-    ]
-    assert [worker.wait(timeout=300) for worker in workers] == [0, 0, 0]
+    ranks = [(0, 1), (0, 2), (1, 2)]
+    run_workers(script, [(*rank, tmp_path, predictor) for rank in ranks], tmp_path)
     one, *two = (
         torch.load(tmp_path / f'{predictor}_{name}.pt', weights_only=True)
         for name in ('1_0', '2_0', '2_1')

@@ -1,7 +1,5 @@
 """The SSTL recognizer: terms of its loss, labels, its bank, accumulation, two processes."""
 
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from helpers.tiny_run import run_workers
 from mmssl_video.apis import Encoder, build_encoder
 from mmssl_video.models.losses import ClipToVideoLoss, PlaybackRateLoss
 from mmssl_video.models.losses.clip_contrast import contrast_views
@@ -350,23 +349,8 @@ def test_two_processes_equal_one(tmp_path):
     script.write_text(WORKER)
     tests = str(Path(__file__).parents[1])
     for kind in ('gathered', 'groups'):
-        workers = [
-            subprocess.Popen(
-                [
-                    sys.executable,
-                    '-W',
-                    'ignore',
-                    str(script),
-                    str(rank),
-                    str(world),
-                    str(tmp_path),
-                    tests,
-                    kind,
-                ]
-            )
-            for rank, world in [(0, 1), (0, 2), (1, 2)]
-        ]
-        assert [worker.wait(timeout=300) for worker in workers] == [0, 0, 0]
+        ranks = [(0, 1), (0, 2), (1, 2)]
+        run_workers(script, [(*rank, tmp_path, tests, kind) for rank in ranks], tmp_path)
         one, *two = (
             torch.load(tmp_path / f'{kind}_{name}.pt', weights_only=True)
             for name in ('1_0', '2_0', '2_1')

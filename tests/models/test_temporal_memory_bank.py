@@ -282,6 +282,11 @@ def test_a_lost_or_cut_file_is_named(tmp_path):
         bank.restore(state, tmp_path)
 
 
+def test_a_mapped_bank_is_not_saved_without_a_file(tmp_path):
+    with pytest.raises(ValueError, match='needs a file'):
+        make(folder=tmp_path, storage='mapped').state()
+
+
 def test_videos_that_are_not_there():
     bank = make()
     for wrong in (-1, 10):

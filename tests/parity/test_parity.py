@@ -1,8 +1,6 @@
 """The released DPC and MemDPC models, reproduced through the converter in float64."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +8,7 @@ import torch
 
 from helpers import official_models as official
 from helpers.parity_cases import CASES, Case
+from helpers.tiny_run import run
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.stem for kind in ('dpc', 'memdpc') for path in CASES.glob(f'{kind}_*.npz'))
@@ -87,18 +86,18 @@ def test_through_the_command(tmp_path):
     """The command writes the same file as the function."""
     case = Case(CASES / 'memdpc_lc_r18_eval.npz', tmp_path)
     written = tmp_path / 'command.pth'
-    command = [
-        sys.executable,
-        str(ROOT / 'tools' / 'convert_checkpoint.py'),
-        str(tmp_path / 'released.pth.tar'),
-        str(written),
+    done = run(
+        'python',
+        ROOT / 'tools' / 'convert_checkpoint.py',
+        tmp_path / 'released.pth.tar',
+        written,
         '--from',
         'memdpc',
         '--to',
         'classifier',
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stdout
     name = 'ConvGRUCell_00.out_gate.bias'
     assert f'agg_b.{name} -> neck.backward_cells.0.out_gate.bias' in done.stdout
     assert f'agg_f.cell_list.0.out_gate.bias (the same tensor as agg_f.{name})' in done.stdout

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.flow_videos import write_moving_video
-from helpers.tiny_run import REPO, last_line, run, scalars
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import REPO, last_line, run, run_stages, scalars
 from mmssl_video.commands import errors
 from mmssl_video.commands.flow import main
 from mmssl_video.datasets.demo_videos import make_demo_videos

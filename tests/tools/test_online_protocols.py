@@ -16,8 +16,7 @@ from mmengine.registry import init_default_scope
 
 from helpers.configs import load
 from helpers.probe_set import make_probe_set, save_checkpoint
-from helpers.tiny_run import REPO, last_line, run, scalars, weights
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import REPO, last_line, run, run_stages, scalars, weights
 from mmssl_video.checkpoints import config_from_checkpoint, load_checkpoint_file
 from mmssl_video.commands import errors
 from mmssl_video.commands.test import main

@@ -7,14 +7,14 @@ import mmcv
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
+from mmaction.registry import DATASETS, MODELS
 
-from helpers.tiny_run import CONFIG, REPO, run, weights
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import CONFIG, REPO, run, run_ranks, run_stages, weights
 from mmssl_video.apis import run_surprise
 from mmssl_video.checkpoints import config_from_checkpoint, load_checkpoint_file
 from mmssl_video.commands import errors, surprise, train
 from mmssl_video.commands import test as testing
+from mmssl_video.datasets import OopsDataset
 from mmssl_video.datasets.demo_videos import make_demo_videos
 from mmssl_video.datasets.transforms import DecodeFrames, VideoInit
 from mmssl_video.evaluation import wilson_interval
@@ -124,16 +124,17 @@ def test_testing_in_one_and_two_processes_gives_the_same_records(oops):
         cwd=oops,
     )
     assert one.returncode == 0, one.stdout[-3000:]
-    two = run(
-        REPO / 'tools' / 'dist_test.sh',
+    two = run_ranks(
+        REPO / 'tools' / 'test.py',
         oops / 'oops.py',
         checkpoint,
-        2,
         '--out',
         oops / 'two.json',
+        '--launcher',
+        'pytorch',
         cwd=oops,
     )
-    assert two.returncode == 0, two.stdout[-3000:]
+    assert [done.returncode for done in two] == [0, 0], two[0].stdout[-3000:]
     records, again = (json.loads((oops / f'{name}.json').read_text()) for name in ('one', 'two'))
     assert [r['subject'] for r in records] == [
         'majority class',
@@ -268,19 +269,33 @@ def test_surprise_by_the_test_tool_and_a_config(oops, surprised, capsys):
     assert_same_surprise(surprised, oops / 's2')
 
 
-@pytest.mark.slow
 def test_surprise_in_two_processes_is_the_same(oops, surprised):
-    two = run(
-        REPO / 'tools' / 'dist_test.sh',
+    two = run_ranks(
+        REPO / 'tools' / 'test.py',
         surprise_config(oops),
         oops / 'pre/epoch_1.pth',
-        2,
         '--work-dir',
         oops / 's3',
+        '--launcher',
+        'pytorch',
         cwd=oops,
     )
-    assert two.returncode == 0, two.stdout[-3000:]
+    assert [done.returncode for done in two] == [0, 0], two[0].stdout[-3000:]
     assert_same_surprise(surprised, oops / 's3')
+
+
+def test_records_of_a_dataset_without_a_list_name_its_type(oops):
+    class OopsOfAUser(OopsDataset):
+        def __init__(self, **settings):
+            videos = dict(video=str(oops / 'data/videos'))
+            super().__init__(str(oops / 'data/test.txt'), data_prefix=videos, **settings)
+
+    DATASETS.register_module(module=OopsOfAUser)
+    try:
+        records, _ = run_surprise(oops / 'pre/epoch_1.pth', dict(type='OopsOfAUser'))
+    finally:
+        DATASETS.module_dict.pop('OopsOfAUser')
+    assert {record['split']['query'] for record in records} == {'OopsOfAUser'}
 
 
 def test_surprise_from_python_equals_a_slow_reference(oops):

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -11,8 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from helpers.tiny_run import environment, last_line, make_config, train
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import last_line, make_config, run, run_stages, train
 from mmssl_video.commands import errors
 
 PIPELINE = 'train_dataloader.dataset.pipeline'
@@ -222,7 +220,7 @@ def test_text_in_a_checkpoint_was_not_run(results):
 def test_the_tool_itself_fails_within_seconds(tmp_path):
     """The line that users know, without the data."""
     start = time.time()
-    done = train('configs/memdpc_k400.py', cwd=tmp_path)
+    done = train('configs/memdpc_k400.py', cwd=tmp_path, fresh=True)
     assert done.returncode == 1
     assert 'Traceback' not in done.stdout
     assert re.match(r'error: .*data/kinetics400/train\.txt', last_line(done.stdout))
@@ -251,14 +249,7 @@ for folder in ('open', 'open/below', 'locked', 'locked/below'):
         print('may write')
     except PermissionError as error:
         print(error)"""
-    done = subprocess.run(
-        [sys.executable, '-c', code],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run('python', '-c', code, cwd=tmp_path, stderr=subprocess.PIPE)
     words = 'cannot be written to (Permission denied); give another one with --work-dir'
     assert done.stdout.splitlines() == [
         'may write',

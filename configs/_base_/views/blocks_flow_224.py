@@ -1,4 +1,4 @@
-# As blocks_224.py for TV-L1 flow (tools/data/extract_flow.py): flips that negate u, and no colour
+# As blocks_224.py for TV-L1 flow (mmssl flow): flips that negate u, and no colour
 # augmentation, which has no meaning on displacements.
 _base_ = 'blocks_224.py'
 

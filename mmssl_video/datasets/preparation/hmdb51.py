@@ -75,7 +75,8 @@ def read_hmdb51(src: Path, annotations=None) -> Layout:
         },
         classes,
     )
-    uneven, unused, named = set(), {}, set()
+    uneven, named = set(), set()
+    unused: dict[str, bool] = {}
     for label, name in enumerate(classes):
         for split in (1, 2, 3):
             count = dict(train=0, test=0)

@@ -129,7 +129,7 @@ def _tables(root: Path, suffix: str) -> Iterator[tuple[str | None, Path]]:
 
 def _csv_rows(root: Path) -> list[tuple[str, str, list]]:
     """``(side, label, possible names of the video)`` of the rows of all official CSV files."""
-    rows = {}
+    rows: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for named, path in _tables(root, '.csv'):
         with open(path, encoding='utf-8-sig', newline='') as file:
             table = csv.DictReader(file)

@@ -57,7 +57,7 @@ def run_jobs(
             if not busy:
                 return
             soonest = min(worker.deadline for worker in busy.values())
-            ready = wait(list(busy), max(soonest - time.monotonic(), 0) + 0.01)
+            ready: list = wait(list(busy), max(soonest - time.monotonic(), 0) + 0.01)
             for pipe in ready:
                 worker = busy.pop(pipe)
                 try:

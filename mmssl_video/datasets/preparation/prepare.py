@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .any_folder import read_folder
 from .hmdb51 import read_hmdb51
@@ -17,7 +19,7 @@ from .source import check_folder
 from .ucf101 import read_ucf101
 from .videos import check_videos
 
-DATASETS = {
+DATASETS: dict[str, Callable[..., Layout]] = {
     'ucf101': read_ucf101,
     'hmdb51': read_hmdb51,
     'kinetics400': read_kinetics400,
@@ -78,7 +80,7 @@ def prepare(
     layout.check_splits()
     check_output(out, dataset, resize, layout.folders, [*layout.lists, 'classes.txt'])
     counts = compare(dataset, layout.found)
-    report = dict(
+    report: dict[str, Any] = dict(
         dataset=dataset,
         source=str(src),
         out=str(out),
@@ -157,13 +159,13 @@ def _incomplete(layout: Layout, counts: list, max_missing: float) -> str:
         return f'The set is not complete ({"; ".join(wrong)}).' if wrong else ''
     official = {row['what']: row['official'] for row in counts}
     for name, listed in layout.lists.items():
-        named, missing = listed.named, len(listed.missing)
+        named, absent = listed.named, len(listed.missing)
         if named is None:
             named = official.get(name) or len(listed.entries)
-            missing = max(named - len(listed.entries), 0)
-        if missing > max_missing * named:
+            absent = max(named - len(listed.entries), 0)
+        if absent > max_missing * named:
             return (
-                f'{missing} of the {named} videos for {name} are missing, more than '
+                f'{absent} of the {named} videos for {name} are missing, more than '
                 f'--max-missing {max_missing:g} allows.'
             )
     return ''

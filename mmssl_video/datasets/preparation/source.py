@@ -88,7 +88,9 @@ class VideoIndex:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
-        self.paths, self.used, self.respelled = [], set(), 0
+        self.paths: list[str] = []
+        self.used: set[str] = set()
+        self.respelled = 0
         visited = set()
         for folder, names, files in os.walk(root, followlinks=True):
             real = os.path.realpath(folder)

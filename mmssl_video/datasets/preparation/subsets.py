@@ -40,7 +40,8 @@ def make_subsets(list_file, percents: Sequence = (10, 20, 50), seed: int = 0) ->
     for percent in percents:
         if not 0 < Fraction(str(percent)) <= 100:
             raise ValueError(f'a percentage lies above 0 and is at most 100, got {percent}')
-    lines, by_label, seen = read_lines(path), {}, set()
+    lines, seen = read_lines(path), set()
+    by_label: dict[int, list[tuple[str, int]]] = {}
     for number, line in lines:
         video, _, label = line.replace('\t', ' ').rpartition(' ')
         if not video or not label.isdigit():
@@ -54,9 +55,9 @@ def make_subsets(list_file, percents: Sequence = (10, 20, 50), seed: int = 0) ->
         by_label.setdefault(int(label), []).append((video, number))
     if not lines:
         raise ValueError(f'{path} names no videos.')
-    for label, videos in by_label.items():
+    for class_label, videos in by_label.items():
         videos.sort()
-        random.Random(f'{seed}/{label}').shuffle(videos)
+        random.Random(f'{seed}/{class_label}').shuffle(videos)
     made = []
     for percent in percents:
         kept = {

@@ -85,7 +85,7 @@ def _entries(path: Path, labels: dict):
     for number, line in read_lines(path):
         match = re.fullmatch(r'(\S+?/\S.*?)(?:\s+(\d+))?', line)
         label = labels.get(match[1].split('/')[0].lower()) if match else None
-        if label is None or (match[2] and int(match[2]) != label + 1):
+        if match is None or label is None or (match[2] and int(match[2]) != label + 1):
             raise ValueError(
                 f'{path}, line {number}: {line!r} does not fit the classes of '
                 'classInd.txt (Class/video.avi, in train lists with the class '

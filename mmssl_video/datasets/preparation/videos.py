@@ -126,6 +126,7 @@ def _check(job) -> dict:
     except BadVideoError as error:
         return dict(reason=error.reason or str(error))
     except Exception as error:
-        if target and getattr(error, 'errno', None) in _FATAL:  # of the disk, not of the video
+        # of the disk, not of the video
+        if target and isinstance(error, (OSError, av.FFmpegError)) and error.errno in _FATAL:
             raise RuntimeError(f'{target} cannot be written: {os.strerror(error.errno)}') from error
         return dict(reason=f'cannot be worked on ({type(error).__name__}: {error})')

@@ -43,7 +43,7 @@ def adjust_hue(img: np.ndarray, turns: float) -> np.ndarray:
 
     8-bit HSV is no faster in OpenCV and off by up to 7 of 255 after one round trip.
     """
-    hsv = cv2.cvtColor(img.astype(np.float32), cv2.COLOR_RGB2HSV)  # hue in degrees
+    hsv: np.ndarray = cv2.cvtColor(img.astype(np.float32), cv2.COLOR_RGB2HSV)  # hue in degrees
     hsv[..., 0] += 360.0 * (turns % 1.0)
     return cv2.convertScaleAbs(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))  # rounds and saturates
 
@@ -64,6 +64,8 @@ class _ColorTransform(BaseTransform):
     """
 
     REMARK: str
+    p: float
+    consistent: str
 
     def __init__(self, p: float, consistent: str) -> None:
         name = type(self).__name__
@@ -266,7 +268,7 @@ class VideoGaussianBlur(_ColorTransform):
                 'VideoGaussianBlur: sigma is a range (low, high) of pixels with '
                 f'0 < low <= high, got {sigma!r}.'
             )
-        self.sigma = tuple(float(end) for end in sigma)
+        self.sigma = (float(sigma[0]), float(sigma[1]))
 
     def draw(self):
         sigma = np.random.uniform(*self.sigma)

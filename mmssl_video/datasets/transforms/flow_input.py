@@ -16,6 +16,7 @@ import cv2
 import mmaction.datasets.transforms as mmaction_transforms
 import numpy as np
 
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_format import (
     META,
@@ -29,7 +30,7 @@ from mmssl_video.datasets.pipelines import Pipeline, steps_of
 
 from .blocks import PerClip
 from .color import VideoColorJitter, VideoRandomGray
-from .video_io import SOURCES, VideoSource
+from .video_io import SOURCES
 
 _MAKE = 'tools/data/extract_flow.py makes it'
 
@@ -40,31 +41,32 @@ class FlowVideo(VideoSource):
     Args:
         path: A ``.flow.mp4`` file.
         num_threads: Decoder threads.
-        decoder: Not used: only PyAV gives the bytes as they were written.
         allow_truncated: Use what is left of a truncated file.
 
     Raises:
         BadVideoError: The file cannot be used, or it is no flow.
     """
 
-    def __init__(
-        self, path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
-    ) -> None:
+    def __init__(self, path, num_threads: int = 1, allow_truncated: bool = False) -> None:
         self.allow_truncated = allow_truncated
-        super().__init__(path, num_threads, 'pyav', allow_truncated)
+        super().__init__(path, num_threads, allow_truncated)
 
     def _check_contents(self) -> None:
         comment = self.probe.comment
-        self.info = info_from_comment(comment)
-        if self.info is None:
+        info = info_from_comment(comment)
+        if info is None:
             raise BadVideoError(
                 self.path,
                 f'holds flow of another version ({comment!r}): make it anew'
                 if is_flow_comment(comment)
                 else f'is an ordinary video, not packed optical flow ({_MAKE})',
             )
+        self.info = info
         if len(self) != len(self.info) and not self.allow_truncated:
             raise BadVideoError(self.path, f'holds {len(self)} flows instead of {len(self.info)}')
+
+    def _converter(self):
+        return self._image
 
     def _image(self, frame: av.VideoFrame) -> np.ndarray:
         height, width = self.info.height, self.info.width
@@ -75,7 +77,7 @@ class FlowVideo(VideoSource):
                 f'is no longer the packed flow of {height}x{width} that '
                 'its comment says: someone has encoded it anew',
             )
-        planes = np.frombuffer(luma, np.uint8).reshape(-1, luma.line_size)[:, :width]
+        planes = np.frombuffer(memoryview(luma), np.uint8).reshape(-1, luma.line_size)[:, :width]
         return as_image(planes[:height], planes[height : 2 * height])
 
 
@@ -84,15 +86,13 @@ class FlowFolder:
 
     Args:
         path: A ``.flow`` folder.
-        num_threads, decoder, allow_truncated: Not used; for the sake of :class:`FlowVideo`.
+        num_threads, allow_truncated: Not used; for the sake of :class:`FlowVideo`.
 
     Raises:
         BadVideoError: The folder is not there or is no flow.
     """
 
-    def __init__(
-        self, path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
-    ) -> None:
+    def __init__(self, path, num_threads: int = 1, allow_truncated: bool = False) -> None:
         self.path = os.fspath(path)
         meta = Path(path, META)
         if not meta.is_file():
@@ -145,12 +145,10 @@ class FlowFolder:
         return image
 
 
-def open_flow(
-    path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
-) -> FlowVideo | FlowFolder:
+def open_flow(path, num_threads: int = 1, allow_truncated: bool = False) -> FlowVideo | FlowFolder:
     """Open flow of either format; arguments and errors as of :class:`FlowVideo`."""
     kind = FlowFolder if os.path.isdir(path) else FlowVideo
-    return kind(path, num_threads, decoder, allow_truncated)
+    return kind(path, num_threads, allow_truncated)
 
 
 SOURCES['Flow'] = open_flow

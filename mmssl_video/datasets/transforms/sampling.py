@@ -77,13 +77,13 @@ class SampleWindow(BaseTransform):
                     f'SampleWindow: {name} must be a whole number of at least 1'
                     f'{" or None" if optional else ""}, got {value!r}'
                 )
-        for name, value, choices in (
+        for name, choice, choices in (
             ('mode', mode, self.MODES),
             ('short', short, self.SHORT),
             ('start_range', start_range, ('all', 'released')),
         ):
-            if value not in choices:
-                raise ValueError(f'SampleWindow: {name} must be one of {choices}, got {value!r}')
+            if choice not in choices:
+                raise ValueError(f'SampleWindow: {name} must be one of {choices}, got {choice!r}')
         if not isinstance(min_gap, (int, np.integer)) or min_gap < 0:
             raise ValueError(
                 f'SampleWindow: min_gap must be a whole number of at least 0, got {min_gap!r}'

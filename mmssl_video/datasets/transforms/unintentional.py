@@ -123,28 +123,33 @@ class SampleUnintentionalWindow(SampleWindow):
         self.block = num_frames * stride // num_blocks
         self.failure_probability = failure_probability
         self.cover_end = cover_end
-        self._failure = None
+        self._failure: float | None = None
 
     def transform(self, results: dict) -> dict:
         self._failure = None if self.failure_probability is None else failure_frame(results)
         return super().transform(results)
 
     def window_starts(self, total_frames: int) -> np.ndarray:
-        if self.mode == 'random' and self._failure is not None:
-            return np.array([self._draw(total_frames) for _ in range(self.num_windows)])
+        if self._failure is not None and self.failure_probability is not None:
+            return np.array(
+                [
+                    self._draw(total_frames, self._failure, self.failure_probability)
+                    for _ in range(self.num_windows)
+                ]
+            )
         starts = super().window_starts(total_frames)
         last = total_frames - self.span
         if self.mode == 'sliding' and self.cover_end and starts[-1] < last:
             starts = np.append(starts, last)
         return starts
 
-    def _draw(self, total_frames):
+    def _draw(self, total_frames: int, failure: float, probability: float) -> int:
         count = total_frames - self.span + 1
         # Starts s with s + block <= failure < s + window: those from first to stop - 1.
-        first = max(math.floor(self._failure - self.num_frames * self.stride) + 1, 0)
-        stop = min(max(math.floor(self._failure - self.block) + 1, first), count)
+        first = max(math.floor(failure - self.num_frames * self.stride) + 1, 0)
+        stop = min(max(math.floor(failure - self.block) + 1, first), count)
         inside = max(stop - first, 0)
-        wanted = np.random.random() < self.failure_probability
+        wanted = np.random.random() < probability
         if inside and (wanted or inside == count):
             return first + np.random.randint(inside)
         draw = np.random.randint(count - inside)

@@ -86,11 +86,12 @@ def gradient_error(module: nn.Module, shape: tuple[int, ...], dtype: torch.dtype
         Norm of the difference over the norm of the float32 gradient; infinite where the former is
         no number.
     """
-    device = module.weight.device
+    original = module.get_parameter('weight')
+    device = original.device
     generator = torch.Generator().manual_seed(0)
     # rounded first, so that both types compute with the same numbers
     x = torch.randn(shape, generator=generator).to(device, dtype)
-    kernel = torch.randn(module.weight.shape, generator=generator).to(device, dtype)
+    kernel = torch.randn(original.shape, generator=generator).to(device, dtype)
     direction, gradients = None, []
     for kind in (torch.float32, dtype):
         weight = kernel.to(kind).detach().requires_grad_()
@@ -101,7 +102,6 @@ def gradient_error(module: nn.Module, shape: tuple[int, ...], dtype: torch.dtype
             )
         if direction is None:
             direction = torch.randn(output.shape, generator=generator).to(device, dtype)
-        output.backward(direction.to(kind))
-        gradients.append(weight.grad.double())
+        gradients.append(torch.autograd.grad(output, weight, direction.to(kind))[0].double())
     error = ((gradients[1] - gradients[0]).norm() / gradients[0].norm()).item()
     return error if error == error else float('inf')

@@ -7,6 +7,7 @@ import inspect
 import os.path as osp
 from collections import deque
 from contextlib import contextmanager
+from typing import Any
 
 from mmaction.registry import HOOKS
 from mmengine.dist import is_main_process
@@ -33,6 +34,10 @@ class AtomicCheckpointHook(CheckpointHook):
     Args:
         Those of mmengine's ``CheckpointHook``; ``backend_args`` defaults to atomic local files.
     """
+
+    # mmengine's, which has no types
+    keep_ckpt_ids: deque[int]
+    file_backend: Any
 
     def __init__(self, *args, backend_args: dict | None = None, **kwargs) -> None:
         super().__init__(*args, backend_args=backend_args or dict(backend='atomic_local'), **kwargs)
@@ -78,7 +83,7 @@ class AtomicCheckpointHook(CheckpointHook):
             super()._save_best_checkpoint(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
-        outdated = []
+        outdated: list[int] = []
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             kept = [*self.keep_ckpt_ids, step]
             outdated, kept = kept[: -self.max_keep_ckpts], kept[-self.max_keep_ckpts :]
@@ -108,7 +113,8 @@ class AtomicCheckpointHook(CheckpointHook):
     @contextmanager
     def _removing_last(self):
         """Put off the removals that mmengine asks for until what replaces the files is written."""
-        backend, outdated = self.file_backend, []
+        backend = self.file_backend
+        outdated: list[str] = []
         self.file_backend = _PutOff(backend, outdated)
         try:
             yield

@@ -31,7 +31,7 @@ class PredictionStepsHook(Hook):
 
     def __init__(self, schedule: Mapping[int, int] | Sequence[tuple[int, int]]) -> None:
         self.schedule = prediction_stages(schedule)
-        self._current = None
+        self._current: int | None = None
 
     def steps_at(self, epoch: int) -> int:
         """Prediction steps in an epoch (counted from 0)."""

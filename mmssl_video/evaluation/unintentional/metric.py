@@ -47,7 +47,7 @@ class UnintentionalActionMetric(ClassificationMetric):
 
     def __init__(self, collect_device: str = 'cpu', prefix: str | None = None) -> None:
         super().__init__((1,), collect_device, prefix)
-        self.videos = []
+        self.videos: list[dict] = []
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Take one batch of videos.
@@ -160,7 +160,7 @@ class UnintentionalActionMetric(ClassificationMetric):
         )
 
     def _localisation(self):
-        hits = {within: [] for within in THRESHOLDS}
+        hits: dict[float, list[float]] = {within: [] for within in THRESHOLDS}
         for video in self.videos:
             known = video['known']
             for within, figures in hits.items():  # a video of less than a block is not found

@@ -51,7 +51,7 @@ class Conv3d(nn.Conv3d):
 
     def _padded_before(self, x: torch.Tensor) -> torch.Tensor:
         """The same convolution of frames that zeros were put before and after."""
-        time, *space = self.padding
+        time, *space = map(int, self.padding)
         x = F.pad(x, (0, 0, 0, 0, time, time))
         return F.conv3d(x, self.weight, None, self.stride, (0, *space), self.dilation)
 

@@ -58,15 +58,12 @@ class ContextHead(BaseHead):
             return nn.BatchNorm1d(channels) if batch_norm else nn.Identity()
 
         self.bn = norm(in_channels)
-        self.hidden = nn.Identity()
+        self.hidden: nn.Module = nn.Identity()
         if hidden_channels is not None:
-            self.hidden = nn.Sequential(
-                nn.Linear(in_channels, hidden_channels),
-                norm(hidden_channels),
-                nn.ReLU(inplace=True),
-            )
-            nn.init.kaiming_normal_(self.hidden[0].weight, nonlinearity='relu')
-            nn.init.zeros_(self.hidden[0].bias)
+            linear = nn.Linear(in_channels, hidden_channels)
+            nn.init.kaiming_normal_(linear.weight, nonlinearity='relu')
+            nn.init.zeros_(linear.bias)
+            self.hidden = nn.Sequential(linear, norm(hidden_channels), nn.ReLU(inplace=True))
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(hidden_channels or in_channels, num_classes)
         nn.init.orthogonal_(self.fc.weight)

@@ -29,7 +29,7 @@ class PlaybackRateHead(BaseModule):
             nn.ReLU(inplace=True),
             nn.Linear(hidden_channels, 1),
         )
-        nn.init.constant_(self.mlp[2].bias, 1.0)  # the undistorted rate
+        nn.init.constant_(self.mlp[2].get_parameter('bias'), 1.0)  # the undistorted rate
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Playback rates ``[B]`` from maps ``[B, C, t, h, w]``.

@@ -66,8 +66,8 @@ def orthogonal_mlp(
         nn.Linear(hidden_channels, out_channels),
     )
     for layer in (mlp[0], mlp[2]):
-        nn.init.orthogonal_(layer.weight, gain)
-        nn.init.zeros_(layer.bias)
+        nn.init.orthogonal_(layer.get_parameter('weight'), gain)
+        nn.init.zeros_(layer.get_parameter('bias'))
     return mlp
 
 
@@ -80,8 +80,8 @@ def norm_mlp(in_channels: int, hidden_channels: int, out_channels: int) -> nn.Se
         nn.Linear(hidden_channels, out_channels),
     )
     for layer in (mlp[0], mlp[3]):
-        nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(mlp[3].bias)
+        nn.init.xavier_uniform_(layer.get_parameter('weight'))
+    nn.init.zeros_(mlp[3].get_parameter('bias'))
     return mlp
 
 

@@ -19,6 +19,7 @@ class SlotUsage(nn.Module):
     def __init__(self, num_slots: int, momentum: float = 0.99):
         super().__init__()
         self.momentum = momentum
+        self.mean: torch.Tensor
         self.register_buffer('mean', torch.zeros(num_slots), persistent=False)
 
     @torch.no_grad()

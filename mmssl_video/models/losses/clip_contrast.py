@@ -90,7 +90,8 @@ class ClipContrastLoss(WeightedLoss):
             # of one process the numbers may be on the CPU already: no waiting for the device
             spread = self.gather and self.training and is_parallel()
             asked = (gather_rows(videos.to(predicted.device)) if spread else videos).cpu().numpy()
-            parts = [asked] if groups is None else np.split(asked, len(asked) // self.group_size)
+            size = self.group_size
+            parts = [asked] if size is None else np.split(asked, len(asked) // size)
             cells, valid = bank.draw(self.num_negatives, parts)
             cells = cells.to(predicted.device)
             valid = None if groups is None else valid[groups].to(predicted.device)

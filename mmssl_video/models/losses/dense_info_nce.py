@@ -62,13 +62,13 @@ class _ChunkedInfoNCE(torch.autograd.Function):
             weights = logits.sub_(largest).exp_()
             normaliser = weights.sum(1, keepdim=True)
             total += (normaliser.log() + largest - positive).sum()
-            if need_grad:
+            if grad_pred is not None and grad_target is not None:
                 # softmax = weights / normaliser; dividing the thin factors spares a pass.
                 grad_rows = torch.matmul(weights, target, out=grad_pred[start : start + chunk])
                 grad_rows.div_(normaliser).sub_(target[own_rows])
                 grad_target.addmm_(weights.T, rows / normaliser)
                 grad_target[own_rows] -= rows
-        if need_grad:
+        if grad_pred is not None and grad_target is not None:
             ctx.save_for_backward(grad_pred.div_(num_rows), grad_target.div_(num_rows))
         ctx.mark_non_differentiable(beaten)
         return total / num_rows, beaten

@@ -48,9 +48,9 @@ def gather_rows(tensor: torch.Tensor) -> torch.Tensor:
         for _ in range(dist.get_world_size())
     ]
     dist.all_gather(counts, torch.full_like(counts[0], len(tensor)))
-    counts = [int(count) for count in counts]
-    padded = tensor.new_zeros(max(counts), *tensor.shape[1:])
+    sizes = [int(count) for count in counts]
+    padded = tensor.new_zeros(max(sizes), *tensor.shape[1:])
     padded[: len(tensor)] = tensor
-    gathered = [torch.empty_like(padded) for _ in counts]
+    gathered = [torch.empty_like(padded) for _ in sizes]
     dist.all_gather(gathered, padded)
-    return torch.cat([rows[:count] for rows, count in zip(gathered, counts)])
+    return torch.cat([rows[:size] for rows, size in zip(gathered, sizes)])

@@ -71,10 +71,10 @@ class TemporalMemoryBank(nn.Module):
         ):
             if value not in choices:
                 raise ValueError(f'model.bank.{name} must be one of {choices}, not {value!r}')
-        for name, value in (('dim', dim), ('num_cells', num_cells)):
-            if not isinstance(value, int) or value < 1:
+        for name, count in (('dim', dim), ('num_cells', num_cells)):
+            if not isinstance(count, int) or count < 1:
                 raise ValueError(
-                    f'model.bank.{name} must be a whole number of at least 1, not {value!r}'
+                    f'model.bank.{name} must be a whole number of at least 1, not {count!r}'
                 )
         if not 0 <= momentum < 1 or not 0 < attenuation <= 1:
             raise ValueError(

@@ -38,6 +38,7 @@ class CellTable(nn.Module):
         super().__init__()
         self.row, self.dtype, self.storage = (num_cells, dim), getattr(torch, dtype), storage
         self.file: Path | None = None  # of a mapped table, while it is in use
+        self.cells: torch.Tensor | None
         self.register_buffer('cells', None, persistent=False)
         self._mapped: torch.Tensor | None = None
 
@@ -74,15 +75,15 @@ class CellTable(nn.Module):
             return
         self.file = Path(folder) / f'{KEY}.rank{get_rank()}.live'
         self.file.unlink(missing_ok=True)
-        self._map(shape)
+        self._map(self.file, shape)
 
-    def _map(self, shape):
+    def _map(self, path: Path, shape: tuple[int, ...]) -> None:
         size = int(np.prod(shape, dtype=np.int64))
-        with self.file.open('ab') as file:
+        with path.open('ab') as file:
             file.truncate(size * self.dtype.itemsize)  # what is beyond its end reads as 0
-        self._mapped = torch.from_file(
-            str(self.file), shared=True, size=size, dtype=self.dtype
-        ).view(shape)
+        self._mapped = torch.from_file(str(path), shared=True, size=size, dtype=self.dtype).view(
+            shape
+        )
 
     def close(self) -> None:
         """Remove the file of a mapped table; what is mapped of it stays until the process ends."""
@@ -94,9 +95,14 @@ class CellTable(nn.Module):
 
         Args:
             file: Where to write the cells of a mapped table, whole or not at all.
+
+        Raises:
+            ValueError: The table is mapped and there is no ``file``.
         """
         if self._mapped is None:
             return dict(cells=self.tensor.cpu().clone())
+        if file is None:
+            raise ValueError('a mapped memory bank needs a file to write its cells to')
         # read through the map, not the file: every platform agrees on what that holds
         with open_atomic(file) as target:
             for part in self._mapped.split(4096):
@@ -124,7 +130,7 @@ class CellTable(nn.Module):
                 f'the temporal memory bank {source}, of {size} bytes, is not '
                 'there or not whole: copy it together with the checkpoint'
             )
-        if self._mapped is None:
+        if self._mapped is None or self.file is None:
             table.copy_(
                 torch.from_file(
                     str(source), shared=False, size=table.numel(), dtype=table.dtype
@@ -132,9 +138,10 @@ class CellTable(nn.Module):
             )
             return
         shape = table.shape
-        self._mapped = table = None
+        del table
+        self._mapped = None
         shutil.copyfile(source, self.file)
-        self._map(shape)
+        self._map(self.file, shape)
 
 
 def fingerprint_of(names: Iterable[str]) -> str:

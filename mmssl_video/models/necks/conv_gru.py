@@ -27,7 +27,7 @@ class ConvGRUCell(BaseModule):
                 in_channels + hidden_channels, hidden_channels, kernel_size, padding=self.padding
             )
             nn.init.orthogonal_(gate.weight, init_gain)
-            nn.init.zeros_(gate.bias)
+            nn.init.zeros_(gate.get_parameter('bias'))
             self.add_module(name, gate)
 
     def _convolve(self, x, weight, bias=None):

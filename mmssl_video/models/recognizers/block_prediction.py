@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
-from .context_encoder import predict_steps
+from ..heads.predictor import Predictor
+from .context_encoder import ContextEncoder, predict_steps
 from .prediction_schedule import prediction_stages, steps_at
-from .self_supervised import MemoryView
+from .self_supervised import MemoryView, SelfSupervisedRecognizer
 
 
-class BlockPrediction:
+class BlockPrediction(ContextEncoder, SelfSupervisedRecognizer):
     """Mixin of :class:`DensePredictiveCoding`: its curriculum, shortcuts, surprise and memory."""
 
     def set_pred_steps(self, pred_steps: int) -> None:
@@ -31,7 +31,7 @@ class BlockPrediction:
             )
         self.pred_steps = pred_steps
 
-    def predictor_of(self, step: int) -> nn.Module:
+    def predictor_of(self, step: int) -> Predictor:
         """The predictor of a step, counted from 0."""
         return self.predictor if self.prediction == 'sequential' else self.predictor[step]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-import torch.nn.functional as F
 from mmaction.registry import MODELS
 
 from ..feature_std import feature_std
@@ -68,7 +69,7 @@ class BYOL(MomentumTarget, SelfSupervisedRecognizer):
         self.view_reduction = view_reduction
         self.projector = MODELS.build(projector)
         self.predictor = MODELS.build(predictor)
-        self.concepts = None if concepts is None else MODELS.build(concepts)
+        self.concepts: Any = None if concepts is None else MODELS.build(concepts)
         width, code = getattr(self.backbone, 'out_channels', None), self.projector.out_channels
         widths = [
             ('projector.in_channels', self.projector.in_channels, width),
@@ -143,7 +144,7 @@ class BYOL(MomentumTarget, SelfSupervisedRecognizer):
         if 'prediction' in self.losses:
             predicted = at_least_float32(self.predictor(projection))
             losses['prediction'], stats = self.losses['prediction'](predicted, target)
-        stats['cosine/online'] = F.cosine_similarity(
+        stats['cosine/online'] = torch.cosine_similarity(
             at_least_float32(projection.detach()), target, dim=1
         ).mean()
         if len(features) > 1:  # the last batch of a validation may be a single video
@@ -158,15 +159,15 @@ class BYOL(MomentumTarget, SelfSupervisedRecognizer):
         """Losses and figures of the concepts, Eq. (5) to (9); arguments as in :meth:`compare`."""
         losses, stats, codes = {}, {}, self.concepts(projection, target)
         if 'reconstruction' in self.losses:
-            losses['reconstruction'], found = self.losses['reconstruction'](
+            losses['reconstruction'], figures = self.losses['reconstruction'](
                 self.concepts.rebuild(codes), torch.stack([features, key])
             )
-            stats.update(found)
+            stats.update(figures)
         if 'alignment' in self.losses:
-            losses['alignment'], found = self.losses['alignment'](
+            losses['alignment'], figures = self.losses['alignment'](
                 *codes, centre=self.concepts.centre
             )
-            stats.update(found)
+            stats.update(figures)
         if self.training:
             self.concepts.note(codes[1])
         stats['concepts/centre_norm'] = self.concepts.centre.norm()
@@ -193,8 +194,7 @@ class BYOL(MomentumTarget, SelfSupervisedRecognizer):
             )
             if 'alignment' in self.losses:
                 codes = self.concepts.codes(projection, self.concepts.online_concepts)
-                tau = self.losses['alignment'].online_temperature
-                shown['concepts'] = (codes / tau).softmax(1)
+                shown['concepts'] = (codes / self.losses['alignment'].online_temperature).softmax(1)
             return shown
 
         return MemoryView(self.predictor.slots, parts)

@@ -402,15 +402,13 @@ class SelfSupervisedRecognizer(BaseRecognizer):
         Raises:
             ValueError: A sample does not say it.
         """
-        values = [
-            np.broadcast_to(sample.metainfo[name], views) if name in sample.metainfo else None
-            for sample in data_samples or []
-        ]
-        if not values or any(value is None for value in values):
+        samples = data_samples or []
+        if not samples or any(name not in sample.metainfo for sample in samples):
             raise ValueError(
                 f'a data sample has no {name}, which {type(self).__name__} needs: {source} gives '
                 f"it and PackActionInputs(meta_keys=('{name}', ...)) passes it on"
             )
+        values = [np.broadcast_to(sample.metainfo[name], views) for sample in samples]
         return torch.from_numpy(np.stack(values, 1).reshape(-1))
 
 

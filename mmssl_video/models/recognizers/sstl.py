@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmaction.registry import MODELS
 from mmengine.dist import is_main_process
@@ -63,11 +65,11 @@ class SSTL(SelfSupervisedRecognizer):
                     'that need it to None'
                 )
         self.projector = MODELS.build(projector)
-        self.bank = MODELS.build(bank) if reads_bank else None
-        self.rate_head = MODELS.build(rate_head) if predicts_rate else None
+        self.bank: Any = MODELS.build(bank) if reads_bank else None
+        self.rate_head: Any = MODELS.build(rate_head) if predicts_rate else None
         width = getattr(self.backbone, 'out_channels', None)
         widths = [('projector.in_channels', self.projector.in_channels, width)]
-        if reads_bank:
+        if self.bank is not None:
             widths.append(('bank.dim', self.bank.dim, self.projector.out_channels))
         check_widths(widths)
         if not {'clip', 'video'} & set(self.losses):
@@ -85,7 +87,8 @@ class SSTL(SelfSupervisedRecognizer):
 
     @classmethod
     def needs(cls, model) -> SampleNeeds:
-        losses, keys = cls.build_losses(model.get('losses')), ()
+        losses = cls.build_losses(model.get('losses'))
+        keys: tuple[str, ...] = ()
         if cls.reads_bank(losses):
             keys += ('sample_idx', 'temporal_position')
         if 'rate' in losses:

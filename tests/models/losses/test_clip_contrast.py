@@ -1,13 +1,12 @@
 """The contrast as a part: in BYOL's slot, with groups, and with a bank to draw from."""
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 
+from helpers.tiny_run import run_workers
 from mmssl_video.models.losses import ClipContrastLoss
 from mmssl_video.models.memory_bank import TemporalMemoryBank
 
@@ -107,9 +106,7 @@ torch.save((loss.detach(), first.grad, stats['num_negatives']), f'{folder}/{rank
 def test_clips_of_other_processes_are_negatives_without_video_numbers(views, tmp_path):
     """The n-th clip of each process is a video of its own, though nobody numbers them."""
     (tmp_path / 'worker.py').write_text(WORKER)
-    command = [sys.executable, '-W', 'ignore', str(tmp_path / 'worker.py')]
-    workers = [subprocess.Popen([*command, str(rank), str(tmp_path)]) for rank in (0, 1)]
-    assert [worker.wait(timeout=300) for worker in workers] == [0, 0]
+    run_workers(tmp_path / 'worker.py', [(rank, tmp_path) for rank in (0, 1)], tmp_path)
     halves = [torch.load(tmp_path / f'{rank}.pt', weights_only=True) for rank in (0, 1)]
     first = views[0].clone().requires_grad_()
     whole, stats = ClipContrastLoss()(first, views[1])

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from helpers.tiny_run import run_workers
 from mmssl_video.models.losses import DenseInfoNCELoss
 
 
@@ -134,11 +135,7 @@ def test_gathered_negatives_equal_one_process_with_the_whole_batch(tmp_path):
                    f'{sys.argv[2]}/{rank}.pt')
     """)
     )
-    workers = [
-        subprocess.Popen([sys.executable, str(script), str(rank), str(tmp_path)])
-        for rank in range(2)
-    ]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    run_workers(script, [(rank, tmp_path) for rank in range(2)], tmp_path)
     results = [torch.load(tmp_path / f'{rank}.pt', weights_only=True) for rank in range(2)]
     generator = torch.Generator().manual_seed(0)
     pred, target = (

@@ -7,8 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from helpers.tiny_run import assert_same_weights, make_config
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import assert_same_weights, make_config, run_stages
 from mmssl_video.engine.hooks import AccumulatedStepsHook, MethodHook
 from mmssl_video.engine.schedulers import WarmupCosineLR
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.tiny_run import assert_same_weights, scalars, weights
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import assert_same_weights, run_stages, scalars, weights
 from helpers.videos import write_video
 
 # 4 iterations an epoch: of uninitialised gradients byol and fgkvmem were NaN within 6

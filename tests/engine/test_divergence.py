@@ -5,8 +5,7 @@ import re
 import pytest
 import torch
 
-from helpers.tiny_run import assert_same_weights, last_line, make_config
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import assert_same_weights, last_line, make_config, run_stages
 
 LR = 'optim_wrapper.optimizer.lr'
 STEPS = """

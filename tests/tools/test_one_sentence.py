@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from helpers.tiny_run import REPO, environment, last_line, make_config, run
-from helpers.tool_stages import run_stages
+from helpers.tiny_run import REPO, environment, last_line, make_config, run, run_stages
 from mmssl_video.apis.quickstart import check_method, own_data, run_quickstart
 from mmssl_video.commands import errors
 from mmssl_video.datasets.errors import TooManyBadVideosError

@@ -14,6 +14,7 @@ import sys
 import types
 import warnings
 from pathlib import Path
+from typing import Any
 
 # name of the module, distributions that provide it, first supported version, first unsupported one
 SUPPORTED = (
@@ -36,6 +37,7 @@ def apply() -> None:
     replace_pkg_resources()
     allow_mmengine_checkpoints()
     accept_bfloat16_scores()
+    keep_the_order_of_steps()
 
 
 def let_idle_threads_sleep() -> None:
@@ -353,6 +355,59 @@ def accept_bfloat16_scores() -> None:
         return original(self, cls_scores, data_samples)
 
     BaseHead.loss_by_feat = loss_by_feat
+
+
+def keep_the_order_of_steps() -> None:
+    """mmengine sorts the keys of a config when it writes it, and with them a pipeline's steps.
+
+    What it writes goes into every checkpoint and work dir. A pipeline of named steps
+    (``mmssl_video.datasets.pipelines``) is written as the list of them, which has an order.
+    """
+    from mmengine.config import Config
+
+    original = Config.pretty_text.fget
+    if getattr(original, 'lists_steps', False):  # done already
+        return
+
+    def pretty_text(self) -> str:
+        settings = self.to_dict()
+        listed = steps_as_lists(settings)
+        if listed == settings:
+            return original(self)
+        return original(Config(listed, format_python_code=self._format_python_code))
+
+    pretty_text.lists_steps = True  # type: ignore[attr-defined]
+    Config.pretty_text = property(pretty_text, doc=Config.pretty_text.__doc__)
+
+
+def steps_as_lists(settings: Any) -> Any:
+    """A config whose pipelines of named steps are lists, without the steps that are None.
+
+    What is to be laid over a pipeline (``per_data``), a dict of parts of steps, stays as it is.
+
+    Args:
+        settings: Any part of a config.
+    """
+    if isinstance(settings, dict):
+        return {
+            key: list(filter(None, steps_as_lists(value).values()))
+            if key in ('pipeline', 'transforms') and _names_steps(value)
+            else value
+            if key == 'per_data'
+            else steps_as_lists(value)
+            for key, value in settings.items()
+        }
+    if isinstance(settings, (list, tuple)):
+        return type(settings)(steps_as_lists(value) for value in settings)
+    return settings
+
+
+def _names_steps(value: Any) -> bool:
+    """Whether a value is a dict of whole steps by name."""
+    if not isinstance(value, dict) or 'type' in value:
+        return False
+    steps = [step for step in value.values() if step is not None]
+    return bool(steps) and all(isinstance(step, dict) and 'type' in step for step in steps)
 
 
 @contextlib.contextmanager

@@ -238,3 +238,28 @@ def test_idle_threads_sleep_unless_the_user_says_otherwise(before, given, expect
         text=True,
     ).stdout
     assert out.split()[-1] == expected
+
+
+def test_a_config_is_written_with_the_steps_of_its_pipelines_in_their_order(tmp_path):
+    """mmengine sorts keys; a checkpoint that carries the text must show the same frames."""
+    from mmengine.config import Config
+
+    from mmssl_video.checkpoints import config_from_text
+    from mmssl_video.datasets import view_of
+    from mmssl_video.settings.load import load_config
+
+    part = dict(pipeline=dict(resize=dict(scale=(8, 8)), crop=None))
+    for name in ('memdpc_k400', 'byol_demo', 'sstl_demo'):
+        cfg = load_config(name)
+        cfg.per_data = dict(mine=dict(train_dataloader=dict(dataset=part)))
+        named = cfg.train_dataloader.dataset.pipeline
+        order = [step.type for step in named.values() if step is not None]
+        cfg.dump(tmp_path / 'dumped.py')
+        for written in (
+            Config.fromfile(tmp_path / 'dumped.py'),
+            config_from_text(cfg.pretty_text, 'a checkpoint'),
+        ):
+            assert [step['type'] for step in written.train_dataloader.dataset.pipeline] == order
+            assert view_of(written).sentence == view_of(cfg).sentence
+            assert written.per_data.mine.train_dataloader.dataset == part
+        assert isinstance(cfg.train_dataloader.dataset.pipeline, dict)  # and nothing changed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ..evaluation.clip_statistics import (
     mean_and_interval,
     within_and_across,
 )
+from ..results.records import to_json
 from ..results.similarity_figure import draw_similarities
 from ..results.work_dir import check_work_dir
 from .encoder import Encoder
@@ -141,7 +141,7 @@ def analyse_similarity(
             + f'; same video {same:.3f}, another video {other:.3f}'
         )
     draw_similarities(results, out)
-    Path(out).with_suffix('.json').write_text(json.dumps(results, indent=1), encoding='utf-8')
+    Path(out).with_suffix('.json').write_text(to_json(results), encoding='utf-8')
     return results
 
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from mmaction.models.recognizers import BaseRecognizer
@@ -69,7 +70,7 @@ class Encoder:
     @property
     def data_preprocessor(self) -> nn.Module:
         """What normalises raw frames; part of the recognizer's config."""
-        return self.model.get_submodule('data_preprocessor')
+        return cast(nn.Module, self.model.data_preprocessor)
 
     def extract(self, inputs: Tensor) -> Tensor:
         """Features of windows.
@@ -107,7 +108,7 @@ class Encoder:
             (SlowFast) the pooled maps are concatenated.
 
         Raises:
-            ValueError: The encoder has no such level.
+            ValueError: The encoder has no such level, or gives NaN or infinity.
         """
         data = self.data_preprocessor(dict(inputs=list(inputs), data_samples=None), training=False)
         calls, hook = [], None
@@ -146,6 +147,7 @@ class Encoder:
                 )
             rows[level] = part(blocks.flatten(0, 1)).float()
             rows[level] = rows[level].unflatten(0, blocks.shape[:2]).mean(1)
+        check_finite(self.name, *(rows[level] for level in levels))
         return {level: rows[level] for level in levels}
 
     def _pooled(self, maps, windows):
@@ -163,6 +165,21 @@ class Encoder:
             if (maps.ndim > 2)
             else maps.float().unflatten(0, (windows, -1))
         )
+
+
+def check_finite(name: str, *features: Tensor) -> None:
+    """Refuse what an encoder gives when it is no number.
+
+    Raises:
+        ValueError: Some of it is NaN or infinite.
+    """
+    for rows in features:
+        bad = int((~torch.isfinite(rows).flatten(1).all(1)).sum())
+        if bad:
+            raise ValueError(
+                f'{bad} of {len(rows)} features of {name} are NaN or infinite: the encoder '
+                'diverged, or its BatchNorm statistics are broken; take a checkpoint from before'
+            )
 
 
 def build_encoder(

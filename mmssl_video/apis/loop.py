@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import datetime
+import logging
 import math
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import all_gather_object, get_world_size, is_main_process
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -21,7 +22,7 @@ from ..datasets.views import view_of
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks.sample_seed import video_list_datasets
 from ..models.recognizers.self_supervised import SelfSupervisedRecognizer, method_of
-from ..settings.checks import check_blocks, loader_views
+from ..settings.checks import check_blocks, loader_views, settle_batches, settle_workers
 from ..settings.kinds import check_taken, kind_of
 from ..settings.pretrained import check_test_labels, set_num_blocks, set_num_classes
 from ..version import __version__
@@ -29,6 +30,8 @@ from .classification import class_scores, classification_records
 from .encoder import quiet
 from .unintentional_records import unintentional_records
 
+# Times the loss of guessing that a model has diverged at.
+ABSURD_RISE = 10.0
 # Settings of a model that say how it is tested, not what was trained.
 _OF_THE_TEST = ('max_views', 'data_preprocessor.normalize_test')
 # Records of a network that was trained for a task, by the part of its config that says so.
@@ -103,6 +106,8 @@ def run_loop(
     baselines = baselines and (cfg.get('classification') or {}).get('baselines', True)
     whole = copy.deepcopy(cfg)
     _only_test(cfg, part)
+    settle_workers(cfg)
+    settle_batches(cfg)
     check_blocks(cfg, loader_views(cfg))
     cfg.setdefault('randomness', ConfigDict()).seed = seed
     cfg.load_from, cfg.resume = None, False
@@ -119,6 +124,12 @@ def run_loop(
     else:
         load_full(model, contents, str(checkpoint))
     metrics = runner.test()
+    for metric_name, value in metrics.items():
+        if not math.isfinite(value):
+            raise ValueError(
+                f'{metric_name} of {checkpoint} is {value}: the model diverged, or its BatchNorm '
+                'statistics are broken; take a checkpoint from before'
+            )
     loader, dataset = runner.test_dataloader, dataset_of(cfg.test_dataloader)
     subject: dict[str, Any] = dict(
         subject='random' if contents is None else Path(checkpoint).name,
@@ -139,14 +150,19 @@ def run_loop(
         if dump and is_main_process():
             class_scores(metric, records[-1]).save(dump)
         return records
-    levels = {}
+    levels, warnings = {}, []
     if isinstance(model, SelfSupervisedRecognizer):
+        guess = model.guessing_loss({name.split('/')[-1]: v for name, v in metrics.items()})
+        loss = next((v for name, v in metrics.items() if name.split('/')[-1] == 'loss'), 0.0)
+        if guess is not None and loss > ABSURD_RISE * guess:
+            warnings.append(
+                f'the loss of {checkpoint} is {loss:.3g}, and that of guessing {guess:.3g}: the '
+                'model diverged'
+            )
+            print_log(warnings[-1], level=logging.WARNING)
         levels = model.reference_levels(
             loader.dataset[0]['inputs'],
-            min(
-                cfg.test_dataloader.get('batch_size', 1),
-                math.ceil(len(loader.dataset) / get_world_size()),
-            ),
+            min(cfg.test_dataloader.get('batch_size', 1), len(loader.dataset)),
         )
     return [
         dict(
@@ -164,6 +180,7 @@ def run_loop(
             metrics={name: dict(value=float(value)) for name, value in metrics.items()},
             chance=levels,
             unit='fraction',
+            warnings=warnings,
             time=datetime.datetime.now().astimezone().isoformat(timespec='seconds'),
             software=dict(mmssl_video=__version__, torch=torch.__version__),
         )

@@ -16,6 +16,8 @@ from ..datasets.transforms.video_io import VideoInit
 from ..datasets.video_folder import write_lists
 from ..datasets.view_pipelines import known_window
 from ..datasets.views import test_pipeline, view_of
+from ..models.recognizers.self_supervised import SelfSupervisedRecognizer, method_of
+from ..results.records import to_json
 from ..results.run_figure import draw_figure
 from ..results.table import format_table
 from ..results.work_dir import check_work_dir
@@ -63,15 +65,21 @@ def run_quickstart(
 
     Raises:
         NotADirectoryError: ``videos`` is no folder.
-        ValueError: It holds too few videos, or ``out`` holds another run.
+        ValueError: It holds too few videos, ``out`` holds another run, ``epochs`` or ``seed`` are
+            out of range, or the config's method has no accuracy on held-out videos.
     """
     if videos is not None and not Path(videos).is_dir():
         raise NotADirectoryError(
             f'--videos {str(videos)!r} is no folder: name the folder that holds the videos'
         )
+    if epochs is not None and epochs < 1:
+        raise ValueError(f'epochs must be at least 1, not {epochs}')
+    if not 0 <= seed < 2**32:
+        raise ValueError(f'seed must be from 0 to {2**32 - 1}, not {seed}')
+    check_method(config)
     name = 'quickstart' if videos is None else f'quickstart_{Path(videos).resolve().name}'
     out = Path(out or Path('work_dirs') / name)
-    check_work_dir(out)
+    check_work_dir(out, 'the folder', '--out')
 
     heading(1, 'Videos')
     data = demo_data(DEMO_FOLDER) if videos is None else own_data(Path(videos), out / 'lists', seed)
@@ -117,6 +125,26 @@ def run_quickstart(
     return report(out, heldout, records)
 
 
+def check_method(config: str | Path) -> None:
+    """See whether a config trains a method whose figures on held-out videos can be explained.
+
+    Raises:
+        ValueError: It does not.
+    """
+    cfg = load_config(config)
+    method = method_of(cfg.get('model'))
+    if (
+        method is None
+        or method.reference_levels is SelfSupervisedRecognizer.reference_levels
+        or not cfg.get('val_dataloader')
+    ):
+        raise ValueError(
+            f'--config {config}: quickstart judges a pre-training by its accuracy on held-out '
+            'videos beside guessing, which this one does not have: take memdpc_demo or dpc_demo, '
+            'or use mmssl train and mmssl test'
+        )
+
+
 def heading(number: int, text: str) -> None:
     print(f'\n== {number}/3 {text}', flush=True)
 
@@ -143,10 +171,13 @@ def demo_data(folder: Path) -> dict:
 def own_data(folder: Path, lists: Path, seed: int) -> dict:
     """Write lists for a folder of the user's own."""
     data = write_lists(folder, lists, seed=seed)
+    if data['num_test'] < 2:  # a quarter of very few
+        data = write_lists(folder, lists, test_share=0.5, seed=seed)
     if min(data['num_train'], data['num_test']) < 2:
         raise ValueError(
-            f'{folder} holds {data["num_train"] + data["num_test"]} videos, too few '
-            'to learn from some and to judge on others: at least 4 are needed'
+            f'{folder} holds {data["num_train"] + data["num_test"]} videos, of which '
+            f'{data["num_test"]} can be held out: too few, as to learn from some and to judge on '
+            'others takes at least 2 each (of a class of one video none is held out)'
         )
     classes = f'{len(data["classes"])} classes' if data['classes'] else 'no class folders'
     print(
@@ -283,7 +314,7 @@ def report(out: Path, heldout: list[dict], records: list[dict]) -> str:
     text = '\n'.join(lines)
     (out / 'report.txt').write_text(text + '\n', encoding='utf-8')
     (out / 'report.json').write_text(
-        json.dumps(dict(self_supervised=heldout, probes=records), indent=1), encoding='utf-8'
+        to_json(dict(self_supervised=heldout, probes=records)), encoding='utf-8'
     )
     draw_figure(
         out / 'report.png', scalars=out / 'pretrain', records=records or None, levels=levels

@@ -12,16 +12,27 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
-from ..engine.hooks import EncoderWeightsHook
+from ..engine.hooks import EncoderWeightsHook, ResumedOptimizerHook
 from ..results.work_dir import check_work_dir
-from ..settings.checks import check_config, check_lists
+from ..settings.checks import (
+    check_config,
+    check_lists,
+    settle_accumulation,
+    settle_batches,
+    settle_workers,
+)
 from ..settings.kinds import kind_of
 from ..settings.pretrained import (
     set_num_blocks,
     set_num_classes,
     use_checkpoint_encoder,
 )
-from ..settings.start import check_checkpoint, choose_start, read_checkpoint
+from ..settings.start import (
+    check_checkpoint,
+    choose_start,
+    optimizer_changes,
+    read_checkpoint,
+)
 
 
 def train(
@@ -34,8 +45,9 @@ def train(
         resume: None; ``'auto'`` for the last checkpoint in the work dir, if there is one; or the
             path of a checkpoint.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
-        options: Settings of the model, by dotted name, that win over those of a checkpoint where
-            the encoder's architecture comes from it (``encoder_from = 'checkpoint'``).
+        options: Settings that the user gave, by dotted name: those of the model win over those of
+            a checkpoint where the encoder's architecture comes from it (``encoder_from =
+            'checkpoint'``), those of the optimizer over those of a checkpoint that is resumed.
 
     Returns:
         The trained model.
@@ -52,6 +64,9 @@ def train(
         set_num_blocks(cfg)
         set_num_classes(cfg)
     check_config(cfg)
+    settle_workers(cfg)
+    settle_batches(cfg)
+    settle_accumulation(cfg)
     check_work_dir(cfg.work_dir)
     _drop_missing_tensorboard(cfg)
     if launcher != 'none':
@@ -60,7 +75,16 @@ def train(
     cfg.launcher = launcher
     runner = RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)
     if cfg.get('load_from'):
-        check_checkpoint(runner.model, cfg.load_from, cfg.resume)
+        checkpoint = check_checkpoint(runner.model, cfg.load_from, cfg.resume)
+        epochs = cfg.train_cfg.get('max_epochs')
+        if cfg.resume and epochs is not None and checkpoint['meta']['epoch'] >= epochs:
+            print_log(
+                f'{cfg.load_from} has all {epochs} epochs of this run: there is nothing left to '
+                'train (train_cfg.max_epochs=N makes it longer).'
+            )
+        if cfg.resume:
+            changes = optimizer_changes(cfg, checkpoint, str(cfg.load_from), options)
+            runner.register_hook(ResumedOptimizerHook(changes))
         runner.register_hook(EncoderWeightsHook(cfg.load_from))
     return runner.train()
 

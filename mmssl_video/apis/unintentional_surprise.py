@@ -37,7 +37,7 @@ from ..progress import Progress
 from ..results.records import append_results, closeness_warnings, make_record, read_results
 from ..results.surprise_curves import SurpriseCurve, draw_curves, save_curves
 from ..results.work_dir import check_work_dir
-from .encoder import Encoder, build_encoder, quiet
+from .encoder import Encoder, build_encoder, check_finite, quiet
 
 
 def run_surprise(
@@ -258,6 +258,7 @@ def _curves(encoder, dataset, num_blocks, min_observed, num_workers, window_batc
             for part in windows.split(window_batch):
                 batch = encoder.data_preprocessor(dict(inputs=list(part), data_samples=None))
                 pair = encoder.model.predict_steps(batch['inputs'].to(device))
+                check_finite(encoder.name, *pair)
                 surprise.append(discrepancy(*pair).cpu())
             length = windows.shape[3] * int(info['frame_interval'])
             total, fps = int(info['total_frames']), float(info['avg_fps'])

@@ -11,7 +11,7 @@ from .io import (
     save_atomic,
     state_dict_of,
 )
-from .loader import LoadReport, load_encoder, load_full, match_weights
+from .loader import LoadReport, has_nan, load_encoder, load_full, match_weights
 from .official import convert_file, convert_official
 
 register_loaders()
@@ -25,6 +25,7 @@ __all__ = [
     'config_from_text',
     'convert_file',
     'convert_official',
+    'has_nan',
     'load_checkpoint_file',
     'load_encoder',
     'load_from_http',

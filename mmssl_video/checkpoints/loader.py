@@ -113,12 +113,29 @@ def match_weights(
     """What loading would do, without doing it; the parts ``prefixes``, or the whole model.
 
     Raises:
-        CheckpointError: The weights belong to another architecture; see :func:`load_encoder`.
+        CheckpointError: The weights belong to another architecture, see :func:`load_encoder`, or
+            hold NaN.
     """
     given = state_dict_of(state_dict, source)
     report = _compare(given, model.state_dict(), source, prefixes)
     _refuse_other_architecture(report, given, prefixes or ('',))
+    broken = has_nan({key: given[key] for key in report.loaded})
+    if broken:
+        raise CheckpointError(
+            f'{source} is of a run that diverged: {len(broken)} of its {len(report.loaded)} '
+            f'weights hold NaN, {some(broken)}; take a checkpoint from before, or train again '
+            'with a lower learning rate.'
+        )
     return report
+
+
+def has_nan(weights: Mapping[str, torch.Tensor]) -> list[str]:
+    """Names of the tensors that hold NaN. (Infinity may be meant, as in a mask.)"""
+    return [
+        name
+        for name, value in weights.items()
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.isnan().any()
+    ]
 
 
 def _within(key: str, part: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 
 from ..benchmark.measure import Options, one_thread, processor
 from ..benchmark.sections import SECTIONS
+from ..results.records import to_json
 from . import arguments
 
 
@@ -94,6 +94,4 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f'\n[{name}] {result.table()}', flush=True)
             sections.setdefault(name, []).append(result.to_json())
     if args.json:
-        Path(args.json).write_text(
-            json.dumps(dict(about=about, sections=sections), indent=2) + '\n'
-        )
+        Path(args.json).write_text(to_json(dict(about=about, sections=sections)) + '\n')

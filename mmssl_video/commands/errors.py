@@ -58,6 +58,8 @@ def is_explicit(error: BaseException) -> bool:
     """Whether the error is about the user's files or settings, and not a fault of the program."""
     if isinstance(error, (OSError, SyntaxError, ModuleNotFoundError)):
         return True
+    if type(error).__module__.split('.')[0] in _OURS:
+        return True  # also where a worker raised it, whose frames are lost
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return False

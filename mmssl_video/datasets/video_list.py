@@ -101,8 +101,14 @@ class VideoListDataset(BaseActionDataset):
         max_refetch: int = 100,
         modality: str = 'RGB',
         suffix: str = '',
+        metainfo: dict | None = None,
         **kwargs,
     ) -> None:
+        if not isinstance(data_prefix, (dict, type(None))):
+            raise ValueError(
+                f'VideoListDataset: data_prefix must be dict(video=FOLDER), not {data_prefix!r}: '
+                f'set data_prefix.video={data_prefix}'
+            )
         if on_error not in ('skip', 'raise', None):
             raise ValueError(
                 f"VideoListDataset: on_error must be 'skip', 'raise' or None, got {on_error!r}"
@@ -137,7 +143,7 @@ class VideoListDataset(BaseActionDataset):
                     f'{len(classes)} names'
                 )
             num_classes = len(classes)
-            kwargs['metainfo'] = dict(kwargs.get('metainfo') or {}, classes=list(classes))
+            metainfo = dict(metainfo or {}, classes=list(classes))
         self.seed_is_set = seed is not None
         self.on_error = on_error or ('raise' if test_mode else 'skip')
         self.max_bad_share = max_bad_share
@@ -154,6 +160,7 @@ class VideoListDataset(BaseActionDataset):
             test_mode=test_mode,
             max_refetch=max_refetch,
             modality=modality,
+            metainfo=metainfo,
             **kwargs,
         )
         self._check_pipeline()

@@ -61,7 +61,12 @@ class Protocol:
         return self.function(*arrays, **self.check_options(options))
 
     def check_options(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Return ``options`` unchanged, or say which one this protocol does not have."""
+        """Return ``options`` unchanged.
+
+        Raises:
+            ValueError: There is no such option, or its value is of another kind than the default,
+                or out of range.
+        """
         known = [
             name
             for name, parameter in inspect.signature(self.function).parameters.items()
@@ -73,6 +78,9 @@ class Protocol:
                 f'protocol {self.name!r} has no option {", ".join(unknown)}; '
                 f'it has {", ".join(known)}'
             )
+        parameters = inspect.signature(self.function).parameters
+        for name, value in options.items():
+            check_option(self.name, name, value, parameters[name].default)
         return options
 
     def check_feature(self, feature: str | None, default: str = 'context') -> str:
@@ -105,6 +113,41 @@ class Protocol:
                     f'but the {role} gives {given}: set evaluation.{role}.views, or name the '
                     "search 'retrieval/context-mean-cosine'"
                 )
+
+
+#: Options that may be 0.
+_FROM_ZERO = {'seed', 'min_steps', 'dropout', 'weight_decays', 'penalties'}
+
+
+def check_option(protocol: str, name: str, value: Any, default: Any) -> None:
+    """Compare the value of an option with its default, before any feature is there.
+
+    Raises:
+        ValueError: It is of another kind, or a number out of range.
+    """
+    wrong, least = None, 'at least 0' if name in _FROM_ZERO else 'greater than 0'
+    if isinstance(default, (list, tuple)) and default:
+        if not isinstance(value, (list, tuple)) or not value:
+            raise ValueError(
+                f'protocol {protocol!r}: {name} must be a list, such as {list(default)}, not '
+                f'{value!r}'
+            )
+        for each in value:
+            check_option(protocol, name, each, default[0])
+    elif isinstance(default, bool):
+        wrong = 'True or False' if not isinstance(value, bool) else None
+    elif isinstance(default, (int, float)):
+        kinds = int if isinstance(default, int) else (int, float)
+        in_range = (
+            isinstance(value, kinds)
+            and not isinstance(value, bool)
+            and 0 <= value < float('inf')
+            and (value > 0 or name in _FROM_ZERO)
+        )
+        noun = 'a whole number' if kinds is int else 'a number'
+        wrong = None if in_range else f'{noun} {least}'
+    if wrong:
+        raise ValueError(f'protocol {protocol!r}: {name} must be {wrong}, not {value!r}')
 
 
 def register_protocol(name: str, version: int, **definition: Any) -> Callable[[Callable], Callable]:

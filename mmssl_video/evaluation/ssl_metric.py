@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from mmaction.registry import METRICS
+from mmengine.dist import all_gather_object
 from mmengine.evaluator import BaseMetric
 
 
@@ -36,6 +37,24 @@ class SSLMetric(BaseMetric):
                     'classifiers are judged by AccMetric'
                 )
             self.results.append({key: float(value) for key, value in sample['ssl_stats'].items()})
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Gather the results of all processes, each once, and average them.
+
+        Args:
+            size: Videos of the list.
+
+        Raises:
+            RuntimeError: No video has a result.
+        """
+        # mmengine's own takes it that every process has as many, the last ones counted twice
+        results = [each for part in all_gather_object(self.results) for each in part]
+        self.results.clear()
+        if not results:
+            raise RuntimeError('no video of the list gave a figure: there is nothing to measure')
+        return {
+            f'{self.prefix}/{name}': value for name, value in self.compute_metrics(results).items()
+        }
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Mean of each statistic over the samples that have it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ def make_record(
 
     Raises:
         TypeError: When a field is missing or unknown: no figure goes without its name.
+        ValueError: A figure is NaN or infinite.
     """
     if set(fields) != set(FIELDS):
         raise TypeError(
@@ -68,6 +70,11 @@ def make_record(
         )
     metrics, counts = {}, output.details.get('queries', {})
     for name, value in output.metrics.items():
+        if not math.isfinite(value):
+            raise ValueError(
+                f'{name} of {fields["subject"]} by {fields["protocol"]} is {value}: its '
+                'features or scores are no numbers, so there is nothing to report'
+            )
         value = min(max(value, 0.0), 100.0)  # sums of fractional hits end in rounding errors
         low, high = wilson_interval(value / 100, counts.get(name, fields['num_queries']))
         metrics[name] = dict(value=value, low=100 * low, high=100 * high)
@@ -143,9 +150,10 @@ def read_results(path: str | Path) -> list[dict]:
         return []
     try:
         records = json.loads(path.read_text(encoding='utf-8'))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = 'it is nested too deeply' if isinstance(error, RecursionError) else error
         raise ValueError(
-            f'{path} is not a JSON results file ({error}): move it away or name another file'
+            f'{path} is not a JSON results file ({why}): move it away or name another file'
         ) from None
     if not isinstance(records, list) or not all(
         isinstance(r, dict) and 'protocol' in r for r in records
@@ -156,8 +164,21 @@ def read_results(path: str | Path) -> list[dict]:
     return records
 
 
+def to_json(value: Any) -> str:
+    """JSON that every program reads: NaN and infinity, which JSON lacks, are null."""
+    return json.dumps(_defined(value), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _defined(value):
+    if isinstance(value, dict):
+        return {key: _defined(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_defined(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def append_results(path: str | Path, records: Iterable[dict]) -> None:
     """Append records to a JSON results file, whole or not at all; folders are made."""
     path = Path(path)
-    text = json.dumps(read_results(path) + list(records), indent=1, ensure_ascii=False)
+    text = to_json(read_results(path) + list(records))
     write_atomic((text + '\n').encode(), path)

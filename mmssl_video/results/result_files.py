@@ -99,7 +99,15 @@ def load_result_file(path: str | Path) -> ClassScores | RetrievalFeatures:
             key: value.tolist() if key.endswith('names') else value for key, value in arrays.items()
         }
         return maker(info=info, **arrays)
-    except (ValueError, KeyError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        OSError,
+        EOFError,
+        RecursionError,
+        zipfile.BadZipFile,
+    ) as error:
         raise ValueError(f'{path} is no result file of tools/test.py --dump ({error})') from None
 
 

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 
 from mmaction.registry import OPTIMIZERS
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from ..datasets.pipelines import dataset_of, located_steps
+from ..datasets.preparation.prepare import DATASETS
 from ..datasets.views import View, view_of
 from ..models.recognizers.self_supervised import method_of
 
@@ -42,18 +43,68 @@ def check_config(cfg: Config) -> None:
         ('train_dataloader.num_workers', 0),
         ('val_dataloader.batch_size', 1),
         ('val_dataloader.num_workers', 0),
+        ('test_dataloader.batch_size', 1),
+        ('test_dataloader.num_workers', 0),
         ('train_cfg.max_epochs', 1),
     ):
         part, key = name.split('.')
         value = (cfg.get(part) or {}).get(key, least)
-        if not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f'{name} must be a whole number of at least {least}, not {value!r}')
+    interval = cfg.train_cfg.get('val_interval', 1)
+    if isinstance(interval, bool) or not isinstance(interval, int) or interval < 1:
+        raise ValueError(
+            f'train_cfg.val_interval must be a whole number of at least 1, not {interval!r}; to '
+            'train without validation set val_dataloader=None val_cfg=None val_evaluator=None'
+        )
     views = loader_views(cfg)
     check_blocks(cfg, views)
     check_samples(cfg, views)
     method = method_of(cfg.model)
     if method is not None:
         method.check_config(cfg)
+
+
+def settle_workers(cfg: Config) -> None:
+    """Take from loaders without workers (``num_workers=0``) what only workers can have."""
+    for name in LOADERS:
+        if cfg.get(name) and not cfg[name].get('num_workers'):
+            for key in ('persistent_workers', 'prefetch_factor', 'multiprocessing_context'):
+                cfg[name].pop(key, None)
+
+
+def settle_batches(cfg: Config) -> None:
+    """Have held-out videos of a self-supervised method dealt in whole batches.
+
+    Its figures depend on what else is in a batch, so that batches must not depend on the number of
+    processes.
+    """
+    if method_of(cfg.model) is None:
+        return
+    for name in ('val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name)
+        if loader and loader.get('batch_sampler') is None:
+            loader.batch_sampler = dict(
+                type='WholeBatchSampler', drop_last=loader.pop('drop_last', False)
+            )
+
+
+def settle_accumulation(cfg: Config) -> None:
+    """Have schedules and epochs keep step with an optimizer that accumulates gradients.
+
+    Raises:
+        ValueError: ``accumulative_counts`` is no whole number of at least 1.
+    """
+    counts = cfg.optim_wrapper.get('accumulative_counts', 1)
+    if isinstance(counts, bool) or not isinstance(counts, int) or counts < 1:
+        raise ValueError(
+            'optim_wrapper.accumulative_counts must be a whole number of at least 1, not '
+            f'{counts!r}'
+        )
+    hooks = cfg.setdefault('default_hooks', ConfigDict())
+    own = (hooks.get('param_scheduler') or {}).get('type', 'ParamSchedulerHook')
+    if counts > 1 and own == 'ParamSchedulerHook':
+        hooks.param_scheduler = dict(type='AccumulatedStepsHook')
 
 
 def loader_views(cfg: Config) -> dict[str, View]:
@@ -138,6 +189,16 @@ def check_lists(cfg: Config) -> None:
             path = os.path.join(dataset.get('data_root') or '', ann_file)
             if not os.path.isfile(path):
                 raise FileNotFoundError(
-                    f'the list file {path!r} of {name} is not there: write it (one "path label" '
-                    f'per line) or set {name}.dataset.ann_file to where it lies'
+                    f'the list file {path!r} of {name} is not there: {_how_to_make(path)} (one '
+                    f'"path label" per line), or set {name}.dataset.ann_file to where it lies'
                 )
+
+
+def _how_to_make(path: str) -> str:
+    """What to do for a list; of the data sets that a command prepares, by that command."""
+    folder = os.path.dirname(path)
+    makers = {name: f'mmssl prepare {name} DOWNLOADED_VIDEOS {folder}' for name in DATASETS}
+    makers['demo'] = f'mmssl demo-videos {folder}'
+    makers['demo_failures'] = f'mmssl demo-videos --failures {folder}'
+    command = makers.get(os.path.basename(folder))
+    return f'write it with {command}' if command else 'write it'

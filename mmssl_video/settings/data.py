@@ -37,7 +37,7 @@ from ..datasets.flow_format import MEAN, STD, SUFFIXES
 from ..datasets.pipelines import dataset_of
 from ..datasets.preparation.output import MARK
 from ..datasets.transforms.flow_input import for_flow
-from .names import config_dir, find_config
+from .names import config_dir, find_config, read_config
 
 ROLES = ('train', 'labelled', 'test')
 _KEYS = {*ROLES, 'key', 'name', 'classes', 'flow', 'views', 'settings'}
@@ -90,7 +90,7 @@ def load_data(data: str | Path | Mapping) -> ConfigDict:
             f'there is no data set {name!r}: name one of {", ".join(shipped_data())}, a folder '
             'that tools/data/prepare.py wrote, or a config with data = dict(train=…, test=…)'
         )
-    contents = Config.fromfile(str(path)).get('data')
+    contents = read_config(path).get('data')
     if isinstance(contents, str):
         raise ValueError(f'{path} is no data set but takes {contents!r}: name that one')
     return _checked(contents or {}, str(path), path.stem)

@@ -20,17 +20,20 @@ from .names import find_config, read_config
 
 ROLES = ('gallery', 'query')
 
-_KEYS = {
-    'dataset',
-    'gallery',
-    'query',
-    'protocol',
-    'views',
-    'feature',
-    'baselines',
-    'max_bad_share',
-    'window_batch',
-}
+#: Settings of the ``evaluation`` part.
+EVALUATION_KEYS = frozenset(
+    {
+        'dataset',
+        'gallery',
+        'query',
+        'protocol',
+        'views',
+        'feature',
+        'baselines',
+        'max_bad_share',
+        'window_batch',
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -180,11 +183,11 @@ def evaluation_settings(cfg: str | Path | Config) -> dict[str, Any]:
             'evaluation names its dataset, gallery, query and protocol, see '
             'configs/evaluation/retrieval.py'
         )
-    unknown = set(settings) - _KEYS
+    unknown = set(settings) - EVALUATION_KEYS
     if unknown:
         raise ValueError(
             f'evaluation has no setting {", ".join(sorted(unknown))}; it has '
-            f'{", ".join(sorted(_KEYS))}'
+            f'{", ".join(sorted(EVALUATION_KEYS))}'
         )
     for role in ROLES:
         loader = settings[role] = dict(settings[role])

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from .data import settle_data
+from .keys import check_keys
 from .names import find_config, read_config
 
 # Names in the base configs only: the data loader that holds a copy.
@@ -42,7 +43,8 @@ def load_config(
 
     Raises:
         FileNotFoundError: No such config.
-        ValueError: It is no Python, or an option names no place in it.
+        ValueError: It is no Python, an option names no place in it, or it has settings that nothing
+            reads (:func:`.keys.check_keys`).
     """
     path = find_config(name)
     cfg = read_config(path)
@@ -50,6 +52,7 @@ def load_config(
     if options:
         check_options(cfg, options)
         cfg.merge_from_dict(options)
+    check_keys(cfg, options)
     if cfg.get('work_dir') is None:
         cfg.work_dir = os.path.join('work_dirs', path.stem)
     return cfg

@@ -47,15 +47,14 @@ def find_config(name: str | Path) -> Path:
     text = str(name)
     is_shipped = text.startswith(SCOPE)
     given = Path(text[len(SCOPE) :] if is_shipped else text).expanduser()
-    if not is_shipped:
-        if given.is_dir():
-            raise FileNotFoundError(f'config {text!r} is a directory: name the file in it')
-        if given.is_file():
-            return given
+    if not is_shipped and given.is_file():
+        return given
     if not given.is_absolute():
         shipped = _shipped(given, text)
         if shipped is not None:
             return shipped
+    if not is_shipped and given.is_dir():
+        raise FileNotFoundError(f'config {text!r} is a directory: name the file in it')
     near = difflib.get_close_matches(given.stem, {path.stem for path in _configs()}, n=3)
     places = [] if is_shipped else [f'looked for it from {Path.cwd()}']
     if not given.is_absolute():
@@ -94,7 +93,7 @@ def read_config(path: str | Path) -> Config:
     """Read a config file. What it names in ``custom_imports`` may be a module that lies beside it.
 
     Raises:
-        ValueError: It, or a config that it inherits from, is no Python.
+        ValueError: It, or a config that it inherits from, is no Python, or its code fails.
     """
     from mmengine.config import Config
 
@@ -105,6 +104,9 @@ def read_config(path: str | Path) -> Config:
         return Config.fromfile(str(path))
     except SyntaxError as error:  # mmengine parses the text without its name
         what = f'is no Python: {error.msg} in line {error.lineno}'
+    except (ArithmeticError, AttributeError, LookupError, NameError, TypeError) as error:
+        text = str(error.args[0] if error.args else error)
+        what = f'cannot be read: {" ".join(text.split()) or type(error).__name__}'
     raise ValueError(f'{path}, or a config it inherits from, {what}')
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -52,6 +54,60 @@ def choose_start(cfg: Config, resume: str | None) -> None:
                 cfg.pretrained = config_from_checkpoint(contents, resumed_from).get('pretrained')
 
 
+def optimizer_changes(
+    cfg: Config, checkpoint: Mapping, source: str, options: Mapping | None = None
+) -> dict[str, tuple]:
+    """What a resumed run changes of the optimizer, asked for by ``options``; says what it does not.
+
+    A config file that differs from that of the checkpoint changes nothing, as it may have been
+    edited for another run: the state of the checkpoint goes on.
+
+    Args:
+        cfg: Config of the run.
+        checkpoint: What is resumed.
+        source: Its name.
+        options: Settings that the user gave, by dotted name.
+
+    Returns:
+        ``{name: (before, now)}`` for
+        :class:`~mmssl_video.engine.hooks.ResumedOptimizerHook`.
+
+    Raises:
+        ValueError: The optimizer is of another type: its state fits no other.
+    """
+    if not (checkpoint.get('meta') or {}).get('cfg'):
+        return {}
+    trained = config_from_checkpoint(dict(checkpoint), source)
+    before = (trained.get('optim_wrapper') or {}).get('optimizer') or {}
+    now = cfg.optim_wrapper.get('optimizer') or {}
+    if before.get('type') != now.get('type'):
+        raise ValueError(
+            f'{source} was trained with the optimizer {before.get("type")}, whose state does not '
+            f'fit {now.get("type")}: begin anew from its weights with --cfg-options '
+            f'load_from={source}'
+        )
+    changes = {}
+    for name, value in now.items():
+        place = f'optim_wrapper.optimizer.{name}'
+        if value == before.get(name):
+            continue
+        if {place, 'optim_wrapper', 'optim_wrapper.optimizer'} & set(options or ()):
+            changes[name] = (before.get(name), value)
+        else:
+            print_log(
+                f'{source} was trained with {place}={before.get(name)}, which goes on, though the '
+                f'config says {value}: --cfg-options {place}={value} changes it',
+                level=logging.WARNING,
+            )
+    if trained.get('param_scheduler') != cfg.get('param_scheduler'):
+        print_log(
+            f'the param_scheduler of {source} goes on, though the config now says another one: '
+            'its state is part of the checkpoint',
+            level=logging.WARNING,
+        )
+    return changes
+
+
 def read_checkpoint(path: str | Path) -> dict:
     """Contents of a checkpoint in a file or at a web address."""
     # mmengine reads an address again, from the copy that this leaves in torch's hub folder
@@ -78,11 +134,14 @@ def last_checkpoint(work_dir: str | os.PathLike) -> str | None:
     )
 
 
-def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
+def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> dict:
     """Compare a checkpoint with the model before any data are touched.
 
     Resuming needs every key; ``load_from`` may leave whole parts out, but not pieces of one.
     mmengine only logs such differences and trains on from a model half at random.
+
+    Returns:
+        The checkpoint.
 
     Raises:
         FileNotFoundError, CheckpointError: It cannot be read, or is of another architecture.
@@ -102,7 +161,7 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
                 "meta['config'], which a checkpoint of ours does not have"
             )
         load_full(model, checkpoint, str(path))
-        return
+        return checkpoint
     weights = state_dict_of(checkpoint, str(path))
     model = model.get_submodule('module') if is_model_wrapper(model) else model
     parts = loaded_parts(model)
@@ -113,3 +172,4 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> None:
         )
     # A part that is absent altogether is fine; a deeper backbone or half a neck is not.
     match_weights(model, weights, str(path), parts)
+    return checkpoint

@@ -198,6 +198,7 @@ def test_online_protocols(world, trained, kind, monkeypatch):
         ]
     )
     [record] = json.loads(Path(f'run{kind}', 'results.json').read_text())
-    assert (record['protocol'], record['dataset']) == (protocol, 'UT-Interaction')
+    name = 'UT-Interaction' + (', flow' if kind else '')
+    assert (record['protocol'], record['dataset']) == (protocol, name)
     assert (record['num_queries'], record['num_gallery'], record['num_classes']) == (6, 12, 6)
     assert record['options']['pretrained'] == f'encoder{kind}.pth'

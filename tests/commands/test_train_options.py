@@ -80,6 +80,7 @@ def test_options_of_nested_dicts_and_lists(config_of):
     cfg = config_of(
         '--cfg-options',
         "model.backbone=dict(_delete_=True,type='A')",
+        'custom_keys=["new"]',
         'new.key=1',
         'train_dataloader.dataset.pipeline.1=dict(stride=5)',
     )['cfg']

@@ -41,15 +41,23 @@ def runner(request):
         epoch=0,
         messages=log.messages,
         train_dataloader=dataloader,
+        cfg=dict(optim_wrapper=dict(optimizer=dict(lr=0.1))),
+        hooks=[],
     )
+
+
+class Loader(list):
+    """Stands in for a data loader: its batches."""
+
+    num_workers = 0
 
 
 def train_epoch(hook, runner, epoch, iterations):
     """One epoch; ``iterations`` are dicts of scalars."""
     runner.epoch = epoch
-    runner.train_dataloader = SimpleNamespace(
-        num_workers=runner.train_dataloader.num_workers, __len__=lambda: len(iterations)
-    )
+    workers = runner.train_dataloader.num_workers
+    runner.train_dataloader = Loader(iterations)
+    runner.train_dataloader.num_workers = workers
     hook.before_train_epoch(runner)
     for index, values in enumerate(iterations):
         for name, value in values.items():
@@ -101,10 +109,31 @@ def test_a_loss_that_is_not_finite_stops_the_run(runner, loss):
         train_epoch(hook, runner, 2, [dict(loss=1.0), dict(loss=loss)])
 
 
-def test_collapsed_features_are_warned_of(runner):
-    class Loader(list):
-        num_workers = 0
+def test_an_absurd_loss_is_said_once(runner):
+    hook = HOOKS.build(dict(type='TrainingHealthHook'))
+    train_epoch(hook, runner, 0, [dict(loss=4.6), dict(loss=40.0)])
+    assert not runner.messages and runner.message_hub.get_info('last_healthy_epoch') == 1
+    train_epoch(hook, runner, 1, [dict(loss=3e8), dict(loss=4e8)])
+    [message] = runner.messages
+    assert 'The loss is 3e+08 at epoch 2, iteration 1' in message
+    assert 'that of the first iteration (or 1) is 4.6: the run is diverging' in message
+    assert runner.message_hub.get_info('last_healthy_epoch') == 1
 
+
+def test_a_loss_near_zero_at_the_start_is_no_measure(runner):
+    hook = HOOKS.build(dict(type='TrainingHealthHook'))
+    train_epoch(hook, runner, 0, [dict(loss=-1e-6), dict(loss=-0.9), dict(loss=3.0)])
+    assert not runner.messages
+
+
+def test_a_validation_that_is_no_number_stops_the_run(runner):
+    hook = HOOKS.build(dict(type='TrainingHealthHook'))
+    hook.after_val_epoch(runner, {'ssl/loss': 3.0})
+    with pytest.raises(RuntimeError, match=r'ssl/loss of the validation after epoch 0 is nan: low'):
+        hook.after_val_epoch(runner, {'ssl/loss': float('nan')})
+
+
+def test_collapsed_features_are_warned_of(runner):
     hook = HOOKS.build(dict(type='TrainingHealthHook', max_warnings=1))
     runner.train_dataloader = Loader([0, 0])
     for epoch, spread in enumerate([0.5, 1e-4, 1e-4]):

@@ -169,7 +169,10 @@ def test_errors_before_training(tmp_path):
         write_config(tmp_path / 'b'),
     ]
     runs = [
-        ([configs[0]], 'a data sample has no sample_idx, which SSTL needs'),
+        (
+            [configs[0]],
+            'SSTL reads sample_idx of every sample, which the pipeline does not pass on',
+        ),
         (
             [configs[1], '--cfg-options', 'train_dataloader.dataset.pipeline.1.num_frames=11'],
             'the e extra frames of the clip are 1 too few for what is dropped',

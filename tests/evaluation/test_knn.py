@@ -95,7 +95,10 @@ def test_a_small_gallery_votes_as_a_whole_and_says_so():
 
 @pytest.mark.parametrize(
     'options, words',
-    [(dict(k=0), 'k must be at least 1'), (dict(temperature=0), 'temperature must be positive')],
+    [
+        (dict(k=0), 'k must be a whole number greater than 0'),
+        (dict(temperature=0), 'temperature must be a number greater than 0'),
+    ],
 )
 def test_options_are_checked(options, words):
     with pytest.raises(ValueError, match=words):

@@ -188,12 +188,12 @@ def test_perfect_constant_and_missing_labels(probe):
 @pytest.mark.parametrize(
     'probe, options, words',
     [
-        (grid, dict(learning_rates=()), 'the grid is empty'),
-        (grid, dict(learning_rates=(0.0,)), 'learning_rates must be positive'),
+        (grid, dict(learning_rates=()), 'learning_rates must be a list'),
+        (grid, dict(learning_rates=(0.0,)), 'learning_rates must be a number greater than 0'),
         (grid, dict(optimizer='lars'), "optimizer must be 'sgd' or 'adamw'"),
-        (grid, dict(epochs=0), 'epochs must be at least 1'),
+        (grid, dict(epochs=0), 'epochs must be a whole number greater than 0'),
         (grid, dict(folds=1), 'folds >= 2'),
-        (mlp, dict(hidden_channels=(0,)), 'hidden_channels must be widths'),
+        (mlp, dict(hidden_channels=(0,)), 'hidden_channels must be a whole number'),
         (mlp, dict(dropout=1.0), 'dropout must lie in'),
     ],
 )

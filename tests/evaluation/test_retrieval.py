@@ -250,5 +250,5 @@ def test_memory_of_a_gallery_of_240_000(tmp_path):
 
 
 def test_ks_must_be_positive():
-    with pytest.raises(ValueError, match='ks must be positive'):
+    with pytest.raises(ValueError, match='ks must be a whole number greater than 0'):
         retrieval(np.eye(2), [0, 1], np.eye(2), [0, 1], ks=(0, 1))

@@ -28,6 +28,10 @@ launch_tool() {
         return 2
     fi
     local port=${PORT:-}
+    if [[ -n $port ]] && ! { [[ $port =~ ^[0-9]{1,5}$ ]] && (( 10#$port >= 1 && 10#$port <= 65535 )); }; then
+        echo "error: PORT must be a number from 1 to 65535, not '$port'" >&2
+        return 2
+    fi
     [[ -n $port ]] || { (( nodes > 1 )) && port=29500 || port=$(free_port); }
     if (( visible == 0 )); then  # share the cores, or every process takes all of them
         local cores

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
+from torch.distributed import DistNetworkError
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
@@ -35,6 +38,25 @@ def launch(argv: list[str]) -> int:
             if said:
                 print(f'error: {said[0].read_text()}', file=sys.stderr)
             return failure.exitcode
+        except KeyboardInterrupt:
+            print('error: interrupted', file=sys.stderr)
+            return 130
+        except SignalException as error:
+            number = int(error.sigval)
+            interrupted = number == signal.SIGINT
+            print(
+                'error: interrupted' if interrupted else f'error: ended by signal {number}',
+                file=sys.stderr,
+            )
+            return 128 + number
+        except DistNetworkError as error:
+            reason = 'in use' if 'EADDRINUSE' in str(error) else ' '.join(str(error).split())
+            print(
+                f'error: the address that the processes meet at cannot be used ({reason}): set '
+                'PORT to a free port, or leave it out',
+                file=sys.stderr,
+            )
+            return 2
     return 0
 
 

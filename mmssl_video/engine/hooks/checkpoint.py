@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import inspect
 import os.path as osp
 from collections import deque
 from contextlib import contextmanager
@@ -126,6 +127,15 @@ class AtomicCheckpointHook(CheckpointHook):
         for path in outdated:
             if path not in written and backend.isfile(path):
                 backend.remove(path)
+
+
+# mmengine's hook takes any other argument, and hands it on after an epoch, where it fails.
+_signature = inspect.signature(CheckpointHook.__init__)
+AtomicCheckpointHook.__init__.__signature__ = _signature.replace(  # type: ignore[attr-defined]
+    parameters=[
+        each for each in _signature.parameters.values() if each.kind is not each.VAR_KEYWORD
+    ]
+)
 
 
 class _PutOff:

@@ -47,7 +47,11 @@ class MethodHook(Hook):
     def _progress(runner, iteration: int) -> float:
         # mmengine's wrapper has no public name for it
         counts = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        return iteration // counts * counts / runner.max_iters
+        if counts == 1:
+            return iteration / max(runner.max_iters, 1)
+        epoch, place = divmod(iteration, len(runner.train_dataloader))  # no step spans two epochs
+        first = epoch * len(runner.train_dataloader) + place // counts * counts
+        return first / max(runner.max_iters, 1)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         if runner._resume:

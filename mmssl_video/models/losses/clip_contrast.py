@@ -88,7 +88,7 @@ class ClipContrastLoss(WeightedLoss):
             groups = torch.arange(count) // self.group_size
         if videos is not None and bank is not None and self.num_negatives:
             # of one process the numbers may be on the CPU already: no waiting for the device
-            spread = self.gather and is_parallel()
+            spread = self.gather and self.training and is_parallel()
             asked = (gather_rows(videos.to(predicted.device)) if spread else videos).cpu().numpy()
             size = self.group_size
             parts = [asked] if size is None else np.split(asked, len(asked) // size)

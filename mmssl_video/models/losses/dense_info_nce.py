@@ -91,8 +91,9 @@ class DenseInfoNCELoss(WeightedLoss):
         weight: Factor of the term.
         temperature: Divisor of the similarities (1 in both papers).
         normalize: Compare L2-normalised vectors instead of raw dot products.
-        gather: Take the targets of all processes as negatives. Gradients flow to all of them, so
-            the average over processes is the gradient of the loss of the whole batch.
+        gather: In training, take the targets of all processes as negatives. Gradients flow to all
+            of them, so the average over processes is the gradient of the loss of the whole batch.
+            (Held-out videos are compared within their batch, whatever the processes.)
         max_elements: Number of matrix elements held at a time.
 
     Raises:
@@ -146,7 +147,7 @@ class DenseInfoNCELoss(WeightedLoss):
             if self.normalize:
                 pred, target = F.normalize(pred, dim=1), F.normalize(target, dim=1)
             offset = 0
-            if self.gather and is_parallel():
+            if self.gather and self.training and is_parallel():
                 offset = dist.get_rank() * len(target)
                 target = gather_with_grad(target)
             loss, beaten = _ChunkedInfoNCE.apply(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from mmengine.dist import get_world_size
 
 from ..heads.predictor import Predictor
 from .context_encoder import ContextEncoder, predict_steps
@@ -67,9 +66,8 @@ class BlockPrediction(ContextEncoder, SelfSupervisedRecognizer):
         training, device = self.training, next(self.parameters()).device
         places = self.eval().encode(torch.zeros(1, *clip.shape, device=device))[0, 0, 0].numel()
         self.train(training)
-        clips = batch_size * (get_world_size() if self.losses['prediction'].gather else 1)
         return {
-            'chance': 1 / (clips * self.pred_steps * places),
+            'chance': 1 / (batch_size * self.pred_steps * places),
             'knows only the clip': 1 / (self.pred_steps * places),
             'knows clip and place, not time': 1 / self.pred_steps,
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
@@ -164,6 +166,12 @@ class DensePredictiveCoding(
         return dict(
             prediction=both.mean() if self.direction_reduction == 'mean' else both.sum()
         ), stats
+
+    def guessing_loss(self, stats):
+        if 'num_negatives' not in stats:
+            return None
+        terms = 2 if self.neck.bidirectional and self.direction_reduction == 'sum' else 1
+        return terms * self.losses['prediction'].weight * math.log1p(stats['num_negatives'])
 
     def _targets(self, features, inputs):
         if self.target == 'momentum':

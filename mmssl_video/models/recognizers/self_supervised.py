@@ -321,9 +321,20 @@ class SelfSupervisedRecognizer(BaseRecognizer):
 
         Args:
             clip: One sample's input, ``[N, C, T, H, W]``; only its shape matters.
-            batch_size: Samples per process.
+            batch_size: Samples of a batch; held-out ones are compared with no others.
         """
         return {}
+
+    def guessing_loss(self, stats: Mapping[str, float]) -> float | None:
+        """The loss of a model that guesses, by which a diverged one is known.
+
+        Args:
+            stats: What :meth:`compute` gave to watch, such as ``num_negatives``.
+
+        Returns:
+            The total loss; None where the method does not know it.
+        """
+        return None
 
     def feature_levels(self) -> dict[str, str]:
         """Levels of features beside context and backbone, for extraction and probes.

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..checkpoints import load_checkpoint_file
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks import EncoderWeightsHook
 from ..results.work_dir import check_work_dir
@@ -21,7 +22,7 @@ from ..settings.pretrained import (
     set_num_classes,
     use_checkpoint_encoder,
 )
-from ..settings.start import check_checkpoint, choose_start, read_checkpoint
+from ..settings.start import check_checkpoint, choose_start
 
 
 def train(
@@ -47,7 +48,7 @@ def train(
     choose_start(cfg, resume)
     check_lists(cfg)
     if cfg.get('load_from') and cfg.get('encoder_from') == 'checkpoint':
-        use_checkpoint_encoder(cfg, read_checkpoint(cfg.load_from), cfg.load_from, options)
+        use_checkpoint_encoder(cfg, load_checkpoint_file(cfg.load_from), cfg.load_from, options)
     if kind_of(cfg).has_classes:
         set_num_blocks(cfg)
         set_num_classes(cfg)

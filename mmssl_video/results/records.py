@@ -14,6 +14,7 @@ from ..atomic_files import write_atomic
 from ..version import __version__
 from .confidence import wilson_interval
 from .protocol_output import ProtocolOutput
+from .run_lock import alone
 
 #: What every record says of a figure, beside the figures. ``bn_batches``: batches of clips that
 #: BatchNorm was calibrated on, 0 for none. ``unreadable``: videos left out, with their reasons.
@@ -159,5 +160,7 @@ def read_results(path: str | Path) -> list[dict]:
 def append_results(path: str | Path, records: Iterable[dict]) -> None:
     """Append records to a JSON results file, whole or not at all; folders are made."""
     path = Path(path)
-    text = json.dumps(read_results(path) + list(records), indent=1, ensure_ascii=False)
-    write_atomic((text + '\n').encode(), path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone(path.parent):  # or of two runs that end at once, one would lose its records
+        text = json.dumps(read_results(path) + list(records), indent=1, ensure_ascii=False)
+        write_atomic((text + '\n').encode(), path)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..atomic_files import write_atomic
 from ..datasets.demo_videos import make_demo_videos
 from ..datasets.errors import BadVideoError
 from ..datasets.transforms.video_io import VideoInit
@@ -227,7 +228,7 @@ def check_same_run(file: Path, settings: dict) -> None:
             f'{file.parent} holds a run with other videos or settings: give another '
             'folder with --out, or remove it'
         )
-    file.write_text(json.dumps(settings, indent=1), encoding='utf-8')
+    write_atomic(json.dumps(settings, indent=1).encode(), file)
 
 
 def probe(encoder, data: dict, seed: int, results: Path) -> list[dict]:
@@ -280,9 +281,10 @@ def report(out: Path, heldout: list[dict], records: list[dict]) -> str:
             'held-out top-1 above.',
         ]
     text = '\n'.join(lines)
-    (out / 'report.txt').write_text(text + '\n', encoding='utf-8')
-    (out / 'report.json').write_text(
-        json.dumps(dict(self_supervised=heldout, probes=records), indent=1), encoding='utf-8'
+    write_atomic(f'{text}\n'.encode(), out / 'report.txt')
+    write_atomic(
+        json.dumps(dict(self_supervised=heldout, probes=records), indent=1).encode(),
+        out / 'report.json',
     )
     draw_figure(
         out / 'report.png', scalars=out / 'pretrain', records=records or None, levels=levels

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..atomic_files import write_atomic
 from ..benchmark.measure import Options, one_thread, processor
 from ..benchmark.sections import SECTIONS
 from . import arguments
@@ -94,6 +95,5 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f'\n[{name}] {result.table()}', flush=True)
             sections.setdefault(name, []).append(result.to_json())
     if args.json:
-        Path(args.json).write_text(
-            json.dumps(dict(about=about, sections=sections), indent=2) + '\n'
-        )
+        text = json.dumps(dict(about=about, sections=sections), indent=2) + '\n'
+        write_atomic(text.encode(), Path(args.json))

@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmssl_video.atomic_files import write_atomic
+
 VIDEO_SUFFIXES = frozenset(
     (
         '.mp4',
@@ -162,9 +164,9 @@ def write_lists(root, out_dir, test_share: float = 0.25, seed: int = 0) -> dict:
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, part in (('train', train), ('test', test), ('all', entries)):
         text = ''.join(f'{path} {label}\n' for path, label in part)
-        (out_dir / f'{name}.txt').write_text(text, encoding='utf-8')
+        write_atomic(text.encode(), out_dir / f'{name}.txt')
     if classes:
-        (out_dir / 'classes.txt').write_text('\n'.join(classes) + '\n', encoding='utf-8')
+        write_atomic(('\n'.join(classes) + '\n').encode(), out_dir / 'classes.txt')
     return dict(
         train=str(out_dir / 'train.txt'),
         test=str(out_dir / 'test.txt'),

@@ -15,7 +15,7 @@ from mmengine.dist import get_rank
 from mmengine.logging import print_log
 from torch import nn
 
-from mmssl_video.atomic_files import open_atomic
+from mmssl_video.atomic_files import open_atomic, reserve
 
 KEY = 'temporal_memory_bank'  # in a checkpoint, and what files of a bank begin with
 LARGE = 2**28  # bytes
@@ -78,8 +78,7 @@ class CellTable(nn.Module):
 
     def _map(self, shape):
         size = int(np.prod(shape, dtype=np.int64))
-        with self.file.open('ab') as file:
-            file.truncate(size * self.dtype.itemsize)  # what is beyond its end reads as 0
+        reserve(self.file, size * self.dtype.itemsize)
         self._mapped = torch.from_file(
             str(self.file), shared=True, size=size, dtype=self.dtype
         ).view(shape)
@@ -133,7 +132,10 @@ class CellTable(nn.Module):
             return
         shape = table.shape
         self._mapped = table = None
-        shutil.copyfile(source, self.file)
+        try:
+            shutil.copyfile(source, self.file)
+        except OSError as error:
+            raise OSError(f'{source} cannot be copied to {self.file} ({error.strerror})') from None
         self._map(shape)
 
 

@@ -42,7 +42,9 @@ def open_atomic(path: str | os.PathLike) -> Iterator[BinaryIO]:
         OSError: It cannot be written (a full disk, a quota, a limit); the message names ``path``.
     """
     path = Path(path)
-    partial = path.with_name(f'.{path.name}.{uuid.uuid4().hex[:8]}{_SUFFIX}')
+    # absolute: FFmpeg, to which the name may be given, takes a:b for an address
+    folder = path.parent.absolute()
+    partial = folder / f'.{path.name}.{uuid.uuid4().hex[:8]}{_SUFFIX}'
     raw = None
     try:
         raw = _Watched(str(partial), 'xb')

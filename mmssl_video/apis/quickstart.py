@@ -153,8 +153,8 @@ def own_data(folder: Path, lists: Path, seed: int) -> dict:
         f'{data["num_train"]} training and {data["num_test"]} held-out videos, {classes}; '
         f'{data["num_other"]} other files passed over. Lists are in {lists}.'
     )
-    if data['hint']:
-        print(f'note: {data["hint"]}')
+    for note in filter(None, (data['hint'], data['notice'])):
+        print(f'note: {note}')
     return dict(data, name=folder.resolve().name, root=str(folder))
 
 
@@ -166,7 +166,7 @@ def fitting_stride(data: dict, num_frames: int, stride: int, seed: int) -> int:
     """
     names = [
         line.rsplit(' ', 1)[0]
-        for line in Path(data['train']).read_text(encoding='utf-8').splitlines()
+        for line in Path(data['train']).read_text(encoding='utf-8').strip().split('\n')
     ]
     opener, lengths = VideoInit(), []
     for name in random.Random(seed).sample(names, min(len(names), 200)):

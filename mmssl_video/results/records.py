@@ -163,4 +163,4 @@ def append_results(path: str | Path, records: Iterable[dict]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with alone(path.parent):  # or of two runs that end at once, one would lose its records
         text = json.dumps(read_results(path) + list(records), indent=1, ensure_ascii=False)
-        write_atomic((text + '\n').encode(), path)
+        write_atomic((text + '\n').encode(errors='backslashreplace'), path)  # an escape of JSON

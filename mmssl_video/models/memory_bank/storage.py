@@ -111,11 +111,17 @@ class CellTable(nn.Module):
 
         Raises:
             FileNotFoundError: The file is not there, or not whole.
+            ValueError: It would lie in another folder.
         """
         table = self.tensor
         if 'cells' in state:
             table.copy_(state['cells'].view_as(table))
             return
+        if Path(str(state['file'])).name != state['file']:
+            raise ValueError(
+                f'the checkpoint names {state["file"]!r} as the file of its memory bank, which '
+                'would lie in another folder'
+            )
         source = Path(folder) / state['file']
         size = table.numel() * table.element_size()
         if not source.is_file() or source.stat().st_size != size:

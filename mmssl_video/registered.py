@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from mmengine.registry import Registry
@@ -35,7 +36,7 @@ def registered(registry: Registry, kind: Any) -> type:
     if isinstance(kind, str):
         name = kind.rsplit('.', 1)[-1]
         scope = kind[: -len(name) - 1]
-        for each in _family(registry):
+        for each in _family(registry, scope):
             component = each.module_dict.get(name)
             if component is None:
                 continue
@@ -48,13 +49,19 @@ def registered(registry: Registry, kind: Any) -> type:
     )
 
 
-def _family(registry):
-    """A registry and those that hold for it: first its ancestors, then other packages' own."""
+def _family(registry: Registry, scope: str) -> list[Registry]:
+    """A registry and its ancestors; where a scope is given, other packages' registries as well.
+
+    (mmengine looks a name without a scope up in the former only, and then imports it.)
+    """
     family, root = [registry], registry
     while root.parent is not None:
         root = root.parent
         family.append(root)
-    family += [child for child in root.children.values() if child not in family]
+    if scope:
+        family += [child for child in root.children.values() if child not in family]
     for each in family:
-        each.import_from_location()  # the packages of the registries themselves
+        # the registries' own packages; mmaction2's functions name one that is not there
+        with contextlib.suppress(ModuleNotFoundError):
+            each.import_from_location()
     return family

@@ -8,6 +8,13 @@ if (( $# < 4 )); then
 fi
 partition=$1 job=$2 config=$3 work_dir=$4
 shift 4
+# bash runs commands in what it takes for arithmetic, as in x[$(command)]
+for name in GPUS GPUS_PER_NODE CPUS_PER_TASK MASTER_PORT; do
+    if ! [[ ${!name:-1} =~ ^[1-9][0-9]{0,8}$ ]]; then
+        echo "error: $name must be a whole number of at least 1, not '${!name}'" >&2
+        exit 2
+    fi
+done
 gpus=${GPUS:-8}
 per_node=${GPUS_PER_NODE:-$(( gpus < 8 ? gpus : 8 ))}
 tools="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"

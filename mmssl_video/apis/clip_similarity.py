@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..atomic_files import write_atomic
 from ..datasets import BadVideoError, VideoListDataset
 from ..datasets.pipelines import with_meta_keys
 from ..datasets.view_pipelines import augmented_pipeline, known_window
@@ -141,7 +142,7 @@ def analyse_similarity(
             + f'; same video {same:.3f}, another video {other:.3f}'
         )
     draw_similarities(results, out)
-    Path(out).with_suffix('.json').write_text(to_json(results), encoding='utf-8')
+    write_atomic(to_json(results).encode(), Path(out).with_suffix('.json'))
     return results
 
 

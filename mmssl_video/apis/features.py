@@ -14,6 +14,7 @@ from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_p
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..atomic_files import open_atomic
 from ..datasets.guarded import Guarded, build_dataset
 from ..datasets.unlisted_videos import UnlistedVideos
 from ..datasets.video_folder import VIDEO_SUFFIXES
@@ -83,10 +84,13 @@ class FeatureSet:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write an ``.npz`` without pickled objects; ``protocol`` and ``unreadable`` are JSON."""
+        """Write an ``.npz`` without pickled objects, whole or not at all.
+
+        ``protocol`` and ``unreadable`` are JSON.
+        """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open('wb') as file:  # a path without .npz would get another name
+        with open_atomic(path) as file:  # a path without .npz would get another name
             np.savez_compressed(
                 file,
                 features=self.features,

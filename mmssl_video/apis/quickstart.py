@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..atomic_files import write_atomic
 from ..datasets.demo_videos import make_demo_videos
 from ..datasets.errors import BadVideoError
 from ..datasets.transforms.video_io import VideoInit
@@ -184,8 +185,8 @@ def own_data(folder: Path, lists: Path, seed: int) -> dict:
         f'{data["num_train"]} training and {data["num_test"]} held-out videos, {classes}; '
         f'{data["num_other"]} other files passed over. Lists are in {lists}.'
     )
-    if data['hint']:
-        print(f'note: {data["hint"]}')
+    for note in filter(None, (data['hint'], data['notice'])):
+        print(f'note: {note}')
     return dict(data, name=folder.resolve().name, root=str(folder))
 
 
@@ -197,7 +198,7 @@ def fitting_stride(data: dict, num_frames: int, stride: float, seed: int) -> flo
     """
     names = [
         line.rsplit(' ', 1)[0]
-        for line in Path(data['train']).read_text(encoding='utf-8').splitlines()
+        for line in Path(data['train']).read_text(encoding='utf-8').strip().split('\n')
     ]
     opener, lengths = VideoInit(), []
     for name in random.Random(seed).sample(names, min(len(names), 200)):
@@ -259,7 +260,7 @@ def check_same_run(file: Path, settings: dict) -> None:
             f'{file.parent} holds a run with other videos or settings: give another '
             'folder with --out, or remove it'
         )
-    file.write_text(json.dumps(settings, indent=1), encoding='utf-8')
+    write_atomic(json.dumps(settings, indent=1).encode(), file)
 
 
 def probe(encoder, data: dict, seed: int, results: Path) -> list[dict]:
@@ -312,9 +313,10 @@ def report(out: Path, heldout: list[dict], records: list[dict]) -> str:
             'held-out top-1 above.',
         ]
     text = '\n'.join(lines)
-    (out / 'report.txt').write_text(text + '\n', encoding='utf-8')
-    (out / 'report.json').write_text(
-        to_json(dict(self_supervised=heldout, probes=records)), encoding='utf-8'
+    write_atomic(f'{text}\n'.encode(), out / 'report.txt')
+    write_atomic(
+        to_json(dict(self_supervised=heldout, probes=records)).encode(),
+        out / 'report.json',
     )
     draw_figure(
         out / 'report.png', scalars=out / 'pretrain', records=records or None, levels=levels

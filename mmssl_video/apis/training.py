@@ -7,13 +7,15 @@ import logging
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import init_dist, is_distributed
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..checkpoints import load_checkpoint_file
 from ..engine.distributed import init_cpu_process_group, set_cpu_model_wrapper
 from ..engine.hooks import EncoderWeightsHook, ResumedOptimizerHook
-from ..results.work_dir import check_work_dir
+from ..results.run_lock import locked
 from ..settings.checks import (
     check_config,
     check_lists,
@@ -27,12 +29,7 @@ from ..settings.pretrained import (
     set_num_classes,
     use_checkpoint_encoder,
 )
-from ..settings.start import (
-    check_checkpoint,
-    choose_start,
-    optimizer_changes,
-    read_checkpoint,
-)
+from ..settings.start import check_checkpoint, choose_start, optimizer_changes
 
 
 def train(
@@ -55,11 +52,21 @@ def train(
     Raises:
         ValueError, FileNotFoundError, PermissionError: The config, a file or the work dir cannot
             be used; the message is one sentence for the user.
+        RuntimeError: Another run is at work in the work dir.
     """
+    if launcher != 'none':
+        init_cpu_process_group(launcher)
+        if torch.cuda.is_available() and not is_distributed():  # as the Runner would, later
+            init_dist(launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
+    with locked(cfg.work_dir):
+        return _train(cfg, resume, launcher, options)
+
+
+def _train(cfg, resume, launcher, options):
     choose_start(cfg, resume)
     check_lists(cfg)
     if cfg.get('load_from') and cfg.get('encoder_from') == 'checkpoint':
-        use_checkpoint_encoder(cfg, read_checkpoint(cfg.load_from), cfg.load_from, options)
+        use_checkpoint_encoder(cfg, load_checkpoint_file(cfg.load_from), cfg.load_from, options)
     if kind_of(cfg).has_classes:
         set_num_blocks(cfg)
         set_num_classes(cfg)
@@ -67,10 +74,8 @@ def train(
     settle_workers(cfg)
     settle_batches(cfg)
     settle_accumulation(cfg)
-    check_work_dir(cfg.work_dir)
     _drop_missing_tensorboard(cfg)
     if launcher != 'none':
-        init_cpu_process_group(launcher)
         set_cpu_model_wrapper(cfg)
     cfg.launcher = launcher
     runner = RUNNERS.build(cfg) if cfg.get('runner_type') else Runner.from_cfg(cfg)

@@ -8,13 +8,17 @@ understood: assignments of literals, ``dict(...)`` calls, lists, tuples, sets an
 from __future__ import annotations
 
 import ast
+import logging
 import re
+from collections.abc import Iterator
 from typing import Any, cast
 
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
 from mmengine.registry import Registry
 
 from mmssl_video.models.recognizers.self_supervised import upgrade_model_config
+from mmssl_video.registered import UnregisteredError, registered
 
 from .io import CheckpointError
 
@@ -70,19 +74,21 @@ def config_from_text(text: str, source: str = 'the config text') -> Config:
 
 
 def config_from_checkpoint(checkpoint: dict, source: str = 'the checkpoint') -> Config:
-    """The config a checkpoint was trained with, as data; its ``model`` part is safe to build.
+    """The config a checkpoint was trained with, as data: nothing in it can make mmengine import.
 
     Args:
         checkpoint: what :func:`mmssl_video.checkpoints.load_checkpoint_file` returned.
         source: how messages name it, usually its path.
 
     Returns:
-        mmengine ``Config``; settings of older versions are translated to today's.
+        mmengine ``Config``; settings of older versions are translated to today's. Without
+        ``custom_imports``, and without parts of the training alone (hooks, optimizers, ...) that
+        name something unregistered.
 
     Raises:
-        CheckpointError: no config in it, text that is not data, or a ``model`` that names anything
-            but registered components (mmengine would import such a name:
-            ``type='subprocess.Popen'`` would run a program).
+        CheckpointError: no config in it, text that is not data, or a part that tools build (model,
+            data sets, pipelines, ...) which names anything but registered components (mmengine
+            would import such a name: ``type='subprocess.Popen'`` would run a program).
     """
     meta = checkpoint.get('meta')
     text = meta.get('cfg') if isinstance(meta, dict) else None
@@ -93,8 +99,8 @@ def config_from_checkpoint(checkpoint: dict, source: str = 'the checkpoint') -> 
             'first.'
         )
     config = config_from_text(text, f'the config in {source}')
+    _only_registered(config, source)
     if 'model' in config:
-        _refuse_unregistered(config.model, 'model', source)
         try:
             config.model = ConfigDict(upgrade_model_config(config.model))
         except (AttributeError, TypeError, ValueError) as error:
@@ -159,40 +165,126 @@ def _hashed(kind: type, items: list, node: ast.AST, source: str, text: str) -> A
         raise _refusal(source, text, node, 'a key or an item of a set is not hashable') from None
 
 
-def _registered_names() -> set[str]:
+# Registries that components are looked up in, by the key that they stand under; keys between
+# inherit. Of mmaction2, whose registries also hold what mmengine's own do.
+_REGISTRY_OF = dict(
+    dict.fromkeys(('model', 'data_preprocessor'), 'MODELS'),
+    init_cfg='WEIGHT_INITIALIZERS',
+    **dict.fromkeys(('dataset', 'datasets', 'videos', 'data'), 'DATASETS'),
+    **dict.fromkeys(('pipeline', 'transforms', 'transform'), 'TRANSFORMS'),
+    **dict.fromkeys(('sampler', 'batch_sampler'), 'DATA_SAMPLERS'),
+    collate_fn='FUNCTION',
+    worker_init_fn='FUNCTION',
+    optim_wrapper='OPTIM_WRAPPERS',
+    optimizer='OPTIMIZERS',
+    constructor='OPTIM_WRAPPER_CONSTRUCTORS',
+    param_scheduler='PARAM_SCHEDULERS',
+    visualizer='VISUALIZERS',
+    vis_backends='VISBACKENDS',
+    log_processor='LOG_PROCESSORS',
+    model_wrapper_cfg='MODEL_WRAPPERS',
+    **dict.fromkeys(('default_hooks', 'custom_hooks'), 'HOOKS'),
+    **{f'{part}_cfg': 'LOOPS' for part in ('train', 'val', 'test')},
+    **{f'{part}_evaluator': 'METRICS' for part in ('val', 'test')},
+)
+# Names of protocols are keys of a table of ours, in which nothing is imported.
+_NAMES_OF_OURS = ('protocol',)
+# Top-level parts that something is built from, or whose pipelines tell what an encoder saw.
+_BUILT = re.compile(
+    r'model|data|per_data|dataset|evaluation|surprise|data_preprocessor|\w+_(dataloader|pipeline)'
+)
+
+
+def _registry_of(keys: tuple[str, ...]) -> Registry | None:
+    """The registry of a component at the end of these keys; None where nobody builds one."""
     import mmaction.registry
-    import mmengine.registry
 
-    names: set[str] = set()
-    for room in (mmaction.registry, mmengine.registry):
-        for registry in (room.MODELS, room.WEIGHT_INITIALIZERS, room.TASK_UTILS):
-            assert isinstance(registry, Registry)
-            registry.import_from_location()
-            names.update(registry.module_dict)
-    return names
+    if keys[0] == 'model':  # whatever its parts are called
+        is_init = 'init_cfg' in keys
+        return mmaction.registry.WEIGHT_INITIALIZERS if is_init else mmaction.registry.MODELS
+    # hooks have names of their own, such as default_hooks.param_scheduler
+    for key in keys[:1] if keys[0].endswith('_hooks') else reversed(keys):
+        if key in _REGISTRY_OF:
+            return getattr(mmaction.registry, _REGISTRY_OF[key])
+        if key.endswith('_pipeline'):
+            return mmaction.registry.TRANSFORMS
+    return None
 
 
-def _refuse_unregistered(
-    config: Any, where: str, source: str, names: set[str] | None = None
-) -> None:
-    """Refuse component names that mmengine would import from anywhere and call."""
-    names = _registered_names() if names is None else names
+def _unregistered(config: Any, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Places of names that mmengine would import, and why each is none that is registered.
+
+    mmengine's registries import any name that they do not know and call it, and a scope is a
+    package of that name to them.
+    """
+    where = re.sub(r'\.(\d+)(?=\.|$)', r'[\1]', '.'.join(keys))
     if isinstance(config, dict):
-        if '_scope_' in config and config['_scope_'] not in ('mmaction', 'mmengine'):
-            raise CheckpointError(
-                f'the config in {source} is refused: {where}._scope_ = {config["_scope_"]!r} '
-                'would import a package of that name.'
-            )
-        kind = config.get('type')
-        if kind is not None:
-            plain = re.sub(r'^(mmaction|mmengine)\.', '', kind) if isinstance(kind, str) else ''
-            if plain not in names:
-                raise CheckpointError(
-                    f'the config in {source} is refused: {where}.type = {kind!r} is no registered '
-                    'model component; import the package that registers it first, if you trust it.'
-                )
+        if config.get('_scope_', 'mmaction') not in ('mmaction', 'mmengine'):
+            yield f'{where}._scope_', f'{config["_scope_"]!r} would import a package of that name'
+        if config.get('type') is not None and keys[-1] not in _NAMES_OF_OURS:
+            registry = _registry_of(keys)
+            try:
+                if registry is not None:
+                    registered(registry, config['type'])
+                elif not any(_is_registered(each, config['type']) for each in _registries()):
+                    raise UnregisteredError('nobody has registered it')
+            except UnregisteredError:
+                what = f'{registry.name} ' if registry is not None else ''
+                yield f'{where}.type', f'{config["type"]!r} is no registered {what}component'
         for key, value in config.items():
-            _refuse_unregistered(value, f'{where}.{key}', source, names)
+            yield from _unregistered(value, (*keys, str(key)))
     elif isinstance(config, (list, tuple)):
+        is_name = keys[-1] in _NAMES_OF_OURS
         for index, value in enumerate(config):
-            _refuse_unregistered(value, f'{where}[{index}]', source, names)
+            if is_name and isinstance(value, dict):
+                value = {key: each for key, each in value.items() if key != 'type'}
+            yield from _unregistered(value, (*keys, str(index)))
+
+
+def _registries() -> list[Registry]:
+    import mmaction.registry
+
+    return [each for each in vars(mmaction.registry).values() if isinstance(each, Registry)]
+
+
+def _is_registered(registry: Registry, kind: Any) -> bool:
+    try:
+        registered(registry, kind)
+    except UnregisteredError:
+        return False
+    return True
+
+
+def _only_registered(config: Config, source: str) -> None:
+    """Leave nothing in a config that could be imported when it is built.
+
+    Parts that only training uses (hooks, optimizers, ...) are left out where they name something
+    unknown: nobody builds them from a checkpoint, and a user's own are usually not imported.
+
+    Raises:
+        CheckpointError: A part that tools build names something that nobody has registered.
+    """
+    config.pop('custom_imports', None)
+    if config.get('default_scope', 'mmaction') not in ('mmaction', 'mmengine', None):
+        raise CheckpointError(
+            f'the config in {source} is refused: default_scope = {config["default_scope"]!r} would '
+            'import a package of that name.'
+        )
+    for part in list(config):
+        found = next(_unregistered(config[part], (str(part),)), None)
+        if found is None:
+            continue
+        where, why = found
+        advice = 'import the package that registers it first, if you trust it'
+        if _BUILT.fullmatch(part):
+            raise CheckpointError(
+                f'the config in {source} is refused: {where} = {why}; {advice}.'
+                if where.endswith('.type')
+                else f'the config in {source} is refused: {where} = {why}.'
+            )
+        print_log(
+            f'the part {part} of the config in {source} is left out: {where} = {why}',
+            'current',
+            logging.INFO,
+        )
+        config.pop(part)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import pickle
 import re
+import shutil
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from mmengine.dist import barrier, get_dist_info
+from mmengine.dist import broadcast_object_list, get_dist_info
+from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from mmssl_video.atomic_files import open_atomic
@@ -31,6 +35,9 @@ _STORAGES = (
     'mmcls://',
 )
 
+_WEB = ('http://', 'https://')
+_PATIENCE = 60  # seconds without a byte
+
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message says why and what to do."""
@@ -40,7 +47,7 @@ def load_checkpoint_file(path: str | os.PathLike, map_location: Any = 'cpu') -> 
     """Read a checkpoint as data (``weights_only=True``), also one of torch < 1.6.
 
     Args:
-        path: file written by ``torch.save``.
+        path: file written by ``torch.save``, or its web address (see :func:`fetch`).
         map_location: as for ``torch.load``.
 
     Returns:
@@ -48,12 +55,10 @@ def load_checkpoint_file(path: str | os.PathLike, map_location: Any = 'cpu') -> 
 
     Raises:
         FileNotFoundError: no such file.
-        CheckpointError: an address, a directory, an empty, truncated or foreign file, or a pickle
-            that asks for code.
+        CheckpointError: an address of a storage, a failed download, a directory, an empty,
+            truncated or foreign file, or a pickle that asks for code.
     """
-    if '://' in str(path):
-        refuse_address(str(path))
-    path = Path(path).expanduser()
+    path = _local(path)
     _refuse_what_is_no_file(path)
     with path.open('rb') as file:
         head = file.read(64)
@@ -119,9 +124,17 @@ def state_dict_of(
     return dict(weights)
 
 
+def _local(path: str | os.PathLike) -> Path:
+    if is_web_address(path):
+        return fetch(str(path))
+    if '://' in str(path):
+        refuse_address(str(path))
+    return Path(path).expanduser()
+
+
 def checkpoint_hash(path: str | os.PathLike) -> str:
     """First 16 hexadecimal digits of the file's SHA-256, by which results name a checkpoint."""
-    path = Path(path).expanduser()
+    path = _local(path)
     _refuse_what_is_no_file(path)
     digest = hashlib.sha256()
     with path.open('rb') as file:
@@ -144,9 +157,7 @@ def register_loaders() -> None:
     """
     CheckpointLoader.register_scheme(prefixes=list(_STORAGES), loader=load_from_storage, force=True)
     CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
-    CheckpointLoader.register_scheme(
-        prefixes=['http://', 'https://'], loader=load_from_http, force=True
-    )
+    CheckpointLoader.register_scheme(prefixes=list(_WEB), loader=load_from_http, force=True)
 
 
 def load_from_local(filename: str, map_location: Any = None) -> dict:
@@ -160,15 +171,63 @@ def load_from_storage(filename: str, map_location: Any = None) -> dict:
 
 
 def load_from_http(filename: str, map_location: Any = None) -> dict:
-    """mmengine's loader for web addresses: rank 0 downloads into torch's hub folder."""
+    """mmengine's loader for web addresses; see :func:`fetch`."""
+    return load_checkpoint_file(filename, map_location)
+
+
+def is_web_address(source: str | os.PathLike) -> bool:
+    """Whether a checkpoint is named by an ``http://`` or ``https://`` address."""
+    return isinstance(source, str) and source.startswith(_WEB)
+
+
+def fetch(address: str) -> Path:
+    """The file at a web address, downloaded once into torch's hub folder.
+
+    The name there holds a digest of the whole address: two addresses that end in the same name
+    never share a file. A download appears whole or not at all.
+
+    Args:
+        address: Begins with ``http://`` or ``https://``.
+
+    Returns:
+        The copy on this machine.
+
+    Raises:
+        CheckpointError: It cannot be downloaded or written, in any process.
+    """
+    plain = Path(address.split('?', 1)[0].split('#', 1)[0])
+    digest = hashlib.sha256(address.encode()).hexdigest()[:16]
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
-    target = folder / Path(filename.split('?', 1)[0]).name
+    target = folder / f'{plain.stem[:80]}-{digest}{plain.suffix[:16]}'
     rank, _ = get_dist_info()
-    if rank == 0 and not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(filename, str(target), progress=False)
-    barrier()
-    return load_checkpoint_file(target, map_location)
+    failures: list[str | None] = [None]
+    if rank == 0:
+        failures = [_download(address, target)]
+    broadcast_object_list(failures)  # or the others would wait for a file that never comes
+    if failures[0] is None and rank != 0:  # perhaps on a machine of its own
+        failures = [_download(address, target)]
+    if failures[0] is not None:
+        raise CheckpointError(failures[0])
+    return target
+
+
+def _download(address: str, target: Path) -> str | None:
+    """Download unless it is there; returns why that failed."""
+    if target.exists():
+        print_log(f'{address}: the copy {target} is used, downloaded before', 'current')
+        return None
+    print_log(f'{address} is downloaded to {target}', 'current')
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with urllib.request.urlopen(address, timeout=_PATIENCE) as answer:
+            promised = answer.headers.get('Content-Length')
+            with open_atomic(target) as file:
+                shutil.copyfileobj(answer, file, 1 << 20)
+                if promised is not None and file.tell() != int(promised):
+                    raise OSError(f'cut short at {file.tell()} of {promised} bytes')
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return f'{address} cannot be downloaded to {target} ({error}).'
+    return None
 
 
 def refuse_address(address: str) -> NoReturn:

@@ -9,7 +9,14 @@ from typing import Any
 from mmengine.config import Config
 
 from .conversion import Adapter, Conversion
-from .io import CheckpointError, checkpoint_hash, load_checkpoint_file, save_atomic
+from .io import (
+    CheckpointError,
+    checkpoint_hash,
+    fetch,
+    is_web_address,
+    load_checkpoint_file,
+    save_atomic,
+)
 from .official_dpc import DPC, MEMDPC
 from .official_fgkvmempred import FGKVMEMPRED
 
@@ -69,7 +76,7 @@ def convert_file(
     that encoders, models and views are rebuilt from it alone. It appears whole or not at all.
 
     Args:
-        source: The released file.
+        source: The released file, or its web address.
         destination: The ``.pth`` file to write.
         origin, target, num_blocks, pred_steps: See :func:`convert_official`.
         force: Overwrite an existing file.
@@ -85,7 +92,8 @@ def convert_file(
         CheckpointError: See :func:`convert_official` and
             :func:`mmssl_video.checkpoints.load_checkpoint_file`.
     """
-    source, destination = Path(source), Path(destination)
+    destination, name = Path(destination), str(source)
+    source = fetch(str(source)) if is_web_address(source) else Path(source)
     if destination.is_dir():
         raise CheckpointError(f'{destination} is a directory: give the name of the file to write.')
     if destination.exists() and source.exists() and destination.samefile(source):
@@ -119,7 +127,7 @@ def convert_file(
         source=dict(
             format=origin,
             target=conversion.target,
-            file=source.name,
+            file=name if is_web_address(name) else source.name,
             sha256=checkpoint_hash(source),
             **facts,
         ),

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..atomic_files import write_atomic
 from ..benchmark.measure import Options, one_thread, processor
 from ..benchmark.sections import SECTIONS
 from ..results.records import to_json
@@ -94,4 +95,5 @@ def main(argv: Sequence[str] | None = None) -> None:
             print(f'\n[{name}] {result.table()}', flush=True)
             sections.setdefault(name, []).append(result.to_json())
     if args.json:
-        Path(args.json).write_text(to_json(dict(about=about, sections=sections)) + '\n')
+        text = to_json(dict(about=about, sections=sections)) + '\n'
+        write_atomic(text.encode(), Path(args.json))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
 import sys
@@ -29,6 +30,9 @@ def run(main: Callable[[], None]) -> None:
     end. Under others (Slurm) the first on each machine speaks, and the rest only if nobody has
     ended them meanwhile.
     """
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold any bytes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     try:
         main()
     except (SystemExit, argparse.ArgumentError):
@@ -41,7 +45,7 @@ def run(main: Callable[[], None]) -> None:
         folder = os.environ.get(ERROR_DIR)
         if folder:
             first = not any(Path(folder).iterdir())
-            Path(folder, str(rank)).write_text(sentence(error))
+            Path(folder, str(rank)).write_text(sentence(error), errors='backslashreplace')
         else:
             first = True
             if rank > 0:

@@ -30,6 +30,8 @@ import av
 import cv2
 import numpy as np
 
+from mmssl_video.atomic_files import open_atomic, write_atomic
+
 GENERATOR_VERSION = 2  # goes up whenever the same settings give other frames
 META = 'meta.json'
 
@@ -429,8 +431,7 @@ def write_video(
         if codec == 'libx264'
         else dict(qscale='3', flags='+qscale+bitexact')
     )
-    partial_path = Path(path).with_suffix('.part')
-    with av.open(str(partial_path), 'w', format='mp4') as container:
+    with open_atomic(path) as file, av.open(file.name, 'w', format='mp4') as container:
         stream = container.add_stream(codec, rate=fps, options=options)
         if not isinstance(stream, av.VideoStream):
             raise ValueError(f'{codec} is no codec of videos')
@@ -442,7 +443,6 @@ def write_video(
             planes = cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format='yuv420p')))
         container.mux(stream.encode())
-    partial_path.replace(path)
 
 
 def _make_one(
@@ -568,9 +568,9 @@ def make_demo_videos(
     finally:
         cv2.setNumThreads(threads)
     for name, lines in lists.items():
-        (out / f'{name}.txt').write_text(''.join(f'{line}\n' for line in lines))
-    (out / 'classes.txt').write_text(''.join(f'{name}\n' for name in names))
-    meta_file.write_text(json.dumps(meta, indent=2) + '\n')
+        write_atomic(''.join(f'{line}\n' for line in lines).encode(), out / f'{name}.txt')
+    write_atomic(''.join(f'{name}\n' for name in names).encode(), out / 'classes.txt')
+    write_atomic((json.dumps(meta, indent=2) + '\n').encode(), meta_file)
     unfinished.unlink()
     return True
 

@@ -30,6 +30,7 @@ from mmssl_video.datasets.flow_format import (
     write_folder,
     write_packed,
 )
+from mmssl_video.datasets.list_names import check_below
 from mmssl_video.datasets.preparation.parallel import Failure, run_jobs
 from mmssl_video.datasets.transforms.flow_input import FlowFolder, open_flow
 from mmssl_video.datasets.video_folder import scan_video_folder
@@ -229,7 +230,7 @@ def extract_flow(
         The report.
 
     Raises:
-        ValueError: A setting makes no sense, or no names.
+        ValueError: A setting makes no sense, no names, or one that leads out of ``out``.
         FileNotFoundError: None of the videos is there.
         RuntimeError: OpenCV has no TV-L1, or PyAV cannot write H.264.
     """
@@ -255,6 +256,8 @@ def extract_flow(
     if kind == 'mp4':
         check_encoder()
     names = list(dict.fromkeys(names))
+    for number, name in enumerate(names, 1):
+        check_below(name, f'video {number}', f'the folder of flows {str(out)!r}')
     jobs = [(os.path.join(root, name), flow_path(out, name, kind)) for name in names]
     there = next((target for _, target in jobs if not overwrite and target.exists()), None)
     if there is not None:
@@ -301,7 +304,7 @@ def find_videos(
 
     Raises:
         FileNotFoundError: A source or the root is not there, or a folder holds no videos.
-        ValueError: No root, or a folder that is not below it.
+        ValueError: No root, or a folder or a path of a list that is not below it.
     """
     folders = [Path(source) for source in sources if os.path.isdir(source)]
     if root is None:
@@ -336,10 +339,15 @@ def find_videos(
 def _listed(source, root) -> list[str]:
     try:
         text = Path(source).read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError:
-        raise ValueError(f'{str(source)!r} is no list of videos: it is not UTF-8 text') from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b'\n') + 1
+        raise ValueError(
+            f'{str(source)!r} is no list of videos: line {line} is not UTF-8 text'
+        ) from None
     names = []
-    for line in filter(None, map(str.strip, text.split('\n'))):
+    for number, line in enumerate(map(str.strip, text.split('\n')), 1):
+        if not line:
+            continue
         name, _, last = line.replace('\t', ' ').rpartition(' ')
         name = line[: len(name)].rstrip()
         try:
@@ -348,4 +356,5 @@ def _listed(source, root) -> list[str]:
             name = line  # no label
         # a number may also end a name
         names.append(line if not name or Path(root, line).is_file() else name)
+        check_below(names[-1], f'{source}, line {number}', 'the folder of flows')
     return names

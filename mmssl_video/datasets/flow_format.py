@@ -30,7 +30,7 @@ import av
 import cv2
 import numpy as np
 
-from mmssl_video.atomic_files import open_atomic
+from mmssl_video.atomic_files import NO_ROOM, cannot_write, open_atomic
 
 SUFFIXES = dict(mp4='.flow.mp4', jpeg='.flow')
 META = 'meta.json'
@@ -187,8 +187,10 @@ def write_folder(path: Path, flows: Iterable[np.ndarray], info: FlowInfo, fps: f
         if path.is_dir():
             shutil.rmtree(path)
         os.replace(partial, path)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise cannot_write(path, error) from None
         raise
 
 

@@ -7,6 +7,9 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmssl_video.atomic_files import write_atomic
+from mmssl_video.datasets.list_names import can_be_listed, shown
+
 VIDEO_SUFFIXES = frozenset(
     (
         '.mp4',
@@ -46,6 +49,9 @@ def scan_video_folder(root) -> tuple[list, list, int]:
     Args:
         root: The folder.
 
+    Names are as Python gives them: bytes that are no UTF-8 become surrogates, with which files are
+    found but no text is written. :func:`scan_for_lists` leaves such files out.
+
     Returns:
         (entries, classes, num_other): entries are ``(path relative to root with '/', label)``,
         sorted by path; classes are the sorted names, label = position; ``num_other`` counts the
@@ -55,6 +61,43 @@ def scan_video_folder(root) -> tuple[list, list, int]:
         FileNotFoundError: ``root`` is not there or holds no videos.
         NotADirectoryError: ``root`` is a file.
     """
+    paths, num_other = _videos_below(root)
+    return (*_labelled(paths), num_other)
+
+
+def scan_for_lists(root) -> tuple[list, list, int, list[str]]:
+    """As :func:`scan_video_folder`, without videos whose names cannot stand in a list file.
+
+    Returns:
+        (entries, classes, num_other, left_out): the last are paths with a line break, bytes that
+        are no UTF-8, or a space at an end.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: See there; also where no other videos are left.
+    """
+    paths, num_other = _videos_below(root)
+    left_out = [path for path in paths if not can_be_listed(path)]
+    paths = [path for path in paths if can_be_listed(path)]
+    if not paths:
+        raise FileNotFoundError(
+            f'{str(root)!r} holds no videos whose names can stand in a list file (UTF-8, without '
+            f'line breaks and spaces at an end): rename {shown(left_out)}.'
+        )
+    return (*_labelled(paths), num_other, left_out)
+
+
+def left_out_notice(left_out: Sequence[str]) -> str:
+    """A sentence about what :func:`scan_for_lists` left out; '' for nothing."""
+    if not left_out:
+        return ''
+    return (
+        f'{len(left_out)} videos are left out, since their names cannot stand in a list file '
+        f'(UTF-8, without line breaks and spaces at an end): {shown(left_out)}; rename them.'
+    )
+
+
+def _videos_below(root) -> tuple[list[str], int]:
+    """Paths of all videos, sorted, and the number of other files."""
     root = Path(root)
     if not root.exists():
         raise FileNotFoundError(f'the folder of videos {str(root)!r} is not there.')
@@ -79,12 +122,16 @@ def scan_video_folder(root) -> tuple[list, list, int]:
         raise FileNotFoundError(
             f'{str(root)!r} holds no videos (files ending in {", ".join(sorted(VIDEO_SUFFIXES))}).'
         )
-    paths.sort()
+    return sorted(paths), num_other
+
+
+def _labelled(paths: list[str]) -> tuple[list, list]:
+    """Entries and classes of sorted paths."""
     tops = {path.split('/')[0] for path in paths}
     if len(tops) > 1 and all('/' in path for path in paths):
         classes = sorted(tops)
-        return [(path, classes.index(path.split('/')[0])) for path in paths], classes, num_other
-    return [(path, -1) for path in paths], [], num_other
+        return [(path, classes.index(path.split('/')[0])) for path in paths], classes
+    return [(path, -1) for path in paths], []
 
 
 def class_folder_hint(root, entries: Sequence[tuple]) -> str:
@@ -148,23 +195,18 @@ def write_lists(root, out_dir, test_share: float = 0.25, seed: int = 0) -> dict:
     Returns:
         dict: ``train``, ``test``, ``all`` (paths of the lists), ``classes`` (names), ``num_train``,
         ``num_test``, ``num_other`` (files passed over because they are no videos), ``hint``
-        (:func:`class_folder_hint`, mostly ``''``).
+        (:func:`class_folder_hint`, mostly ``''``), ``left_out`` (videos whose names cannot stand in
+        a list) and ``notice`` (:func:`left_out_notice`).
     """
-    entries, classes, num_other = scan_video_folder(root)
-    for path, _ in entries:
-        if '\n' in path or '\r' in path or path != path.strip():
-            raise ValueError(
-                f'{path!r} cannot stand in a list file (line break, or space at an '
-                'end of the path): rename it.'
-            )
+    entries, classes, num_other, left_out = scan_for_lists(root)
     train, test = split_entries(entries, test_share, seed)
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, part in (('train', train), ('test', test), ('all', entries)):
         text = ''.join(f'{path} {label}\n' for path, label in part)
-        (out_dir / f'{name}.txt').write_text(text, encoding='utf-8')
+        write_atomic(text.encode(), out_dir / f'{name}.txt')
     if classes:
-        (out_dir / 'classes.txt').write_text('\n'.join(classes) + '\n', encoding='utf-8')
+        write_atomic(('\n'.join(classes) + '\n').encode(), out_dir / 'classes.txt')
     return dict(
         train=str(out_dir / 'train.txt'),
         test=str(out_dir / 'test.txt'),
@@ -174,4 +216,6 @@ def write_lists(root, out_dir, test_share: float = 0.25, seed: int = 0) -> dict:
         num_test=len(test),
         num_other=num_other,
         hint=class_folder_hint(root, entries),
+        left_out=left_out,
+        notice=left_out_notice(left_out),
     )

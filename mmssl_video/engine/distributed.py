@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import signal
+import sys
+import threading
+import time
 from collections.abc import Iterator
+
+#: Environment variable in which our launcher (tools/lib/launch.py) names its process.
+LAUNCHER = 'MMSSL_LAUNCHER'
+_PR_SET_PDEATHSIG = 1
 
 
 @contextlib.contextmanager
@@ -49,6 +58,8 @@ def init_cpu_process_group(launcher: str, timeout: float = 1800) -> None:
 
     if launcher == 'none' or distributed.is_initialized():
         return
+    if launcher == 'pytorch':
+        end_with_launcher()
     if launcher == 'slurm':
         names = {
             'RANK': 'SLURM_PROCID',
@@ -77,6 +88,29 @@ def init_cpu_process_group(launcher: str, timeout: float = 1800) -> None:
         os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
         os.environ.setdefault('MASTER_PORT', '29500')
     distributed.init_process_group('gloo', timeout=datetime.timedelta(seconds=timeout))
+
+
+def end_with_launcher() -> None:
+    """Have this process killed as soon as the one that started it is gone, even by ``kill -9``.
+
+    Processes whose launcher was killed train on, on devices and in a work dir that look free.
+    """
+    parent, is_linux = os.getppid(), sys.platform == 'linux'
+    # a signal that cannot be handled: a process that waits in a collective would not come to it
+    if not is_linux or ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        threading.Thread(target=_watch, args=(parent,), daemon=True, name='launcher').start()
+    launcher = os.environ.get(LAUNCHER)
+    if launcher is not None:
+        try:
+            os.kill(int(launcher), 0)
+        except ProcessLookupError:  # it was gone before
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def set_cpu_model_wrapper(cfg) -> None:

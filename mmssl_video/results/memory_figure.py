@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .figures import save_figure
+
 
 def embed(probabilities: np.ndarray, seed: int = 0) -> np.ndarray:
     """t-SNE of rows ``[N, S]`` in two dimensions (scikit-learn's).
@@ -85,10 +87,8 @@ def draw_memory(
             row[place].imshow(image)
         row[0].set_title(f'{kind} {unit}', fontsize='small', loc='left')
     lower.suptitle(f'clips that the most active {kind}s answer to', fontsize='medium')
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=100)
-    return out
+    save_figure(figure, out, dpi=100)
+    return Path(out)
 
 
 def _slots(axis, figure, table, usage, names, most):

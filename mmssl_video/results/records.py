@@ -15,6 +15,7 @@ from ..atomic_files import write_atomic
 from ..version import __version__
 from .confidence import wilson_interval
 from .protocol_output import ProtocolOutput
+from .run_lock import alone
 
 #: What every record says of a figure, beside the figures. ``bn_batches``: batches of clips that
 #: BatchNorm was calibrated on, 0 for none. ``unreadable``: videos left out, with their reasons.
@@ -180,5 +181,7 @@ def _defined(value):
 def append_results(path: str | Path, records: Iterable[dict]) -> None:
     """Append records to a JSON results file, whole or not at all; folders are made."""
     path = Path(path)
-    text = to_json(read_results(path) + list(records))
-    write_atomic((text + '\n').encode(), path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone(path.parent):  # or of two runs that end at once, one would lose its records
+        text = to_json(read_results(path) + list(records))
+        write_atomic((text + '\n').encode(errors='backslashreplace'), path)  # an escape of JSON

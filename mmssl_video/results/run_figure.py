@@ -10,6 +10,7 @@ from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .figures import save_figure
 from .table import columns_of, rows_of
 
 
@@ -104,10 +105,8 @@ def draw_figure(
         _bars(axes[-1], records)
     if title:
         figure.suptitle(title)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
-    return out
+    save_figure(figure, out, dpi=120)
+    return Path(out)
 
 
 def draw_bars(out: str | Path, tables: dict[str, Sequence[dict]]) -> Path:
@@ -140,10 +139,8 @@ def draw_bars(out: str | Path, tables: dict[str, Sequence[dict]]) -> Path:
     ):
         _bars(axis, records, whole_names=True)
         axis.set_xlabel(title, fontsize='small', wrap=True)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
-    return out
+    save_figure(figure, out, dpi=120)
+    return Path(out)
 
 
 def _curves(axis, curves, name, scale, label):

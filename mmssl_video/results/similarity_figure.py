@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .figures import save_figure
+
 
 def draw_similarities(results: Mapping[str, Mapping], out: str | Path) -> Path:
     """Draw the three panels.
@@ -67,7 +69,5 @@ def draw_similarities(results: Mapping[str, Mapping], out: str | Path) -> Path:
         for value in values
     )
     axes[2].set_xlim(max(-1, lowest - 0.1), 1.02)
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
-    return out
+    save_figure(figure, out, dpi=120)
+    return Path(out)

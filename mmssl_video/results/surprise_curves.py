@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..atomic_files import open_atomic
+from .figures import save_figure
 
 
 @dataclass
@@ -88,5 +89,4 @@ def draw_curves(path: str | Path, curves: Sequence[SurpriseCurve]) -> None:
     for axis in figure.axes[len(curves) :]:
         axis.set_axis_off()
     figure.axes[0].legend(fontsize='x-small')
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)

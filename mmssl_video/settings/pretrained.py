@@ -15,7 +15,12 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 
-from ..checkpoints import CheckpointError, checkpoint_hash, config_from_checkpoint
+from ..checkpoints import (
+    CheckpointError,
+    checkpoint_hash,
+    config_from_checkpoint,
+    is_web_address,
+)
 from ..datasets.pipelines import dataset_of
 from ..datasets.views import view_of, with_blocks
 from .kinds import kind_of
@@ -46,9 +51,9 @@ def check_pretrained(cfg: Config) -> None:
     if source == 'random':
         cfg.load_from = None
     if source and kind_of(cfg).is_trained:
-        is_file = os.path.isfile(source)
+        has_file = os.path.isfile(source) or is_web_address(source)
         cfg.pretrained = dict(
-            checkpoint=str(source), hash=checkpoint_hash(source) if is_file else None
+            checkpoint=str(source), hash=checkpoint_hash(source) if has_file else None
         )
 
 

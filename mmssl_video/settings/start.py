@@ -16,7 +16,6 @@ from ..checkpoints import (
     CheckpointError,
     config_from_checkpoint,
     load_checkpoint_file,
-    load_from_http,
     load_full,
     match_weights,
     state_dict_of,
@@ -49,7 +48,7 @@ def choose_start(cfg: Config, resume: str | None) -> None:
     elif resumed_from is not None:
         cfg.load_from = resumed_from
         if kind_of(cfg).is_trained:
-            contents = read_checkpoint(resumed_from)
+            contents = load_checkpoint_file(resumed_from)
             if (contents.get('meta') or {}).get('cfg'):
                 cfg.pretrained = config_from_checkpoint(contents, resumed_from).get('pretrained')
 
@@ -108,13 +107,6 @@ def optimizer_changes(
     return changes
 
 
-def read_checkpoint(path: str | Path) -> dict:
-    """Contents of a checkpoint in a file or at a web address."""
-    # mmengine reads an address again, from the copy that this leaves in torch's hub folder
-    is_web = str(path).startswith(('http://', 'https://'))
-    return load_from_http(str(path)) if is_web else load_checkpoint_file(path)
-
-
 def last_checkpoint(work_dir: str | os.PathLike) -> str | None:
     """The checkpoint that ``last_checkpoint`` in the work dir names, also after the dir was moved.
 
@@ -146,7 +138,7 @@ def check_checkpoint(model: torch.nn.Module, path: str, resume: bool) -> dict:
     Raises:
         FileNotFoundError, CheckpointError: It cannot be read, or is of another architecture.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = load_checkpoint_file(path)
     if resume:
         if not {'optimizer', 'message_hub'} <= set(checkpoint) or not (
             {'epoch', 'iter'} <= set(checkpoint.get('meta', ()))

@@ -87,7 +87,7 @@ def test_errors(tmp_path):
     with pytest.raises(ValueError, match='test_share'):
         split_entries([('a.mp4', 0)], test_share=1)
     touch(tmp_path, 'line\nbreak.mp4')
-    with pytest.raises(ValueError, match='cannot stand in a list file'):
+    with pytest.raises(FileNotFoundError, match=r"rename 'line\\nbreak.mp4'\.$"):
         write_lists(tmp_path, tmp_path / 'lists')
 
 

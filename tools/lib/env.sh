@@ -19,12 +19,17 @@ fail() {
 use_env() {
     if [[ -z ${VIRTUAL_ENV:-} && -z ${CONDA_PREFIX:-} ]]; then
         # without pip it is the remains of a set-up that was stopped
-        if ! "$REPO/.venv/bin/python" -m pip --version > /dev/null 2>&1; then make_venv; fi
+        if ! has_pip "$REPO/.venv/bin/python" 2> /dev/null; then make_venv; fi
         source "$REPO/.venv/bin/activate"
     fi
     check_python python
-    python -m pip --version > /dev/null || fail "the active environment has no pip"
+    has_pip python || fail "the active environment has no pip"
 }
+
+# in the repository, since -m imports what lies in the current folder
+has_pip() (
+    cd "$REPO" && "$1" -m pip --version > /dev/null
+)
 
 make_venv() {
     local python=${PYTHON:-python3}

@@ -23,6 +23,8 @@ def launch(argv: list[str]) -> int:
     # processes leave their sentences here, see mmssl_video.commands.errors
     with tempfile.TemporaryDirectory(prefix='mmssl_errors_') as folder:
         os.environ['MMSSL_ERROR_DIR'] = folder
+        # they end with this process, see mmssl_video.engine.distributed
+        os.environ['MMSSL_LAUNCHER'] = str(os.getpid())
         try:
             main(argv)
         except ChildFailedError as error:

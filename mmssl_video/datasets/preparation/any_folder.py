@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmssl_video.datasets.video_folder import class_folder_hint, scan_video_folder, split_entries
+from mmssl_video.datasets.video_folder import (
+    class_folder_hint,
+    left_out_notice,
+    scan_for_lists,
+    split_entries,
+)
 
 from .layout import Layout, ListFile
 
@@ -27,7 +32,7 @@ def read_folder(src: Path, test_share: float = 0.25, seed: int = 0) -> Layout:
     Raises:
         FileNotFoundError: There are no videos.
     """
-    entries, classes, num_other = scan_video_folder(src)
+    entries, classes, num_other, left_out = scan_for_lists(src)
     layout = Layout(dict(videos=Path(src)), {})
     if 'train' in classes and set(classes) <= set(_SIDES):
         names = sorted({path.split('/')[1] for path, _ in entries if path.count('/') > 1})
@@ -46,6 +51,8 @@ def read_folder(src: Path, test_share: float = 0.25, seed: int = 0) -> Layout:
         hint = class_folder_hint(src, entries)
         if hint:
             layout.notices.append(hint[0].upper() + hint[1:])
+    if left_out:
+        layout.notices.append(left_out_notice(left_out))
     if not layout.classes:
         layout.notices.append('The folders tell no classes apart: all videos are unlabelled (-1).')
     layout.lists = {name: ListFile('videos', part) for name, part in sides.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmssl_video.atomic_files import write_atomic
+from mmssl_video.datasets.list_names import can_be_listed
 
 
 def read_lines(path) -> list[tuple[int, str]]:
@@ -20,8 +21,11 @@ def read_lines(path) -> list[tuple[int, str]]:
         raise FileNotFoundError(f'{str(path)!r} is not there.')
     try:
         text = path.read_bytes().decode('utf-8-sig')
-    except UnicodeDecodeError:
-        raise ValueError(f'{str(path)!r} is not UTF-8 text; save it as UTF-8.') from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b'\n') + 1
+        raise ValueError(
+            f'{str(path)!r}, line {line}, is not UTF-8 text; save it as UTF-8.'
+        ) from None
     # not splitlines(), which also splits at characters that may stand in a file name
     return [
         (number, line.strip()) for number, line in enumerate(text.split('\n'), 1) if line.strip()
@@ -30,10 +34,10 @@ def read_lines(path) -> list[tuple[int, str]]:
 
 def list_line(path: str, label: int | float) -> str:
     """One line of a list: ``relative/path LABEL``; a float (seconds) is written to 1 ms."""
-    if '\n' in path or '\r' in path or path != path.strip():
+    if not can_be_listed(path):
         raise ValueError(
-            f'{path!r} cannot stand in a list file (line break, or space at an end of '
-            'the path): rename it.'
+            f'{path!a} cannot stand in a list file (UTF-8, without line breaks and spaces at an '
+            'end): rename it.'
         )
     return f'{path} {label:.3f}\n' if isinstance(label, float) else f'{path} {label}\n'
 

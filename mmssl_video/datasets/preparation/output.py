@@ -118,7 +118,7 @@ class Journal:
             except ValueError:  # the last line of a run that was killed: that video is done again
                 continue
             self.records[record['name']] = record
-        self._file = open(path, 'a', encoding='utf-8')  # noqa: SIM115 (until close())
+        self._file = open(path, 'a', encoding='utf-8', errors='backslashreplace')  # noqa: SIM115 (until close())
         self._file.write('\n')  # after a line cut short
 
     def known(self, name: str, files: list) -> dict | None:

@@ -45,9 +45,11 @@ def video_report(checked, times: dict) -> dict:
 def write_report(report: dict, out: Path) -> str:
     """Write both files; returns the readable text without its long lists of names."""
     write_atomic(
-        (json.dumps(report, indent=1, ensure_ascii=False) + '\n').encode(), out / 'report.json'
+        # names of files may hold any bytes; the escapes are those of JSON
+        (json.dumps(report, indent=1, ensure_ascii=False) + '\n').encode(errors='backslashreplace'),
+        out / 'report.json',
     )
-    write_atomic(_text(report, None).encode(), out / 'report.txt')
+    write_atomic(_text(report, None).encode(errors='backslashreplace'), out / 'report.txt')
     return _text(report, 5)
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import av
 
 from mmssl_video.datasets.errors import BadVideoError
+from mmssl_video.datasets.list_names import check_below
 from mmssl_video.progress import Progress
 
 from .layout import Layout
+from .list_files import list_line
 from .output import JOURNAL, Journal, stamp
 from .parallel import Failure, run_jobs
 from .reencoding import reencode
@@ -63,6 +65,7 @@ def check_videos(
 
     Raises:
         RuntimeError: Copies cannot be written (disk full, no permission).
+        ValueError: A path cannot stand in a list, or leads out of its folder.
     """
     videos = sorted(
         {(listed.folder, path) for listed in layout.lists.values() for path, _ in listed.entries}
@@ -103,6 +106,8 @@ def _names(videos, copies: bool) -> dict:
     """Video -> its path below the folder in OUT; no two copies in a folder share a name."""
     names, taken = {}, set()
     for folder, path in videos:
+        list_line(path, 0)  # hours later it would be too late
+        check_below(path, f'the list of {folder}', 'the folder that is written')
         name = os.path.splitext(path)[0] + '.mp4' if copies else path
         while (folder, name) in taken:
             name += '.mp4'  # a.avi and a.mp4 become a.mp4 and a.mp4.mp4

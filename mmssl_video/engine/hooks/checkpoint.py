@@ -124,8 +124,11 @@ class AtomicCheckpointHook(CheckpointHook):
             getattr(self, 'best_ckpt_path', None),
             *getattr(self, 'best_ckpt_path_dict', {}).values(),
         }
+        folder = osp.realpath(self.out_dir)
         for path in outdated:
-            if path not in written and backend.isfile(path):
+            # a resumed checkpoint names the best one before: only a file of this folder is ours
+            is_own = osp.dirname(osp.realpath(path)) == folder
+            if is_own and path not in written and backend.isfile(path):
                 backend.remove(path)
 
 

@@ -15,7 +15,7 @@ from mmengine.dist import get_rank
 from mmengine.logging import print_log
 from torch import nn
 
-from mmssl_video.atomic_files import open_atomic
+from mmssl_video.atomic_files import open_atomic, reserve
 
 KEY = 'temporal_memory_bank'  # in a checkpoint, and what files of a bank begin with
 LARGE = 2**28  # bytes
@@ -79,8 +79,7 @@ class CellTable(nn.Module):
 
     def _map(self, path: Path, shape: tuple[int, ...]) -> None:
         size = int(np.prod(shape, dtype=np.int64))
-        with path.open('ab') as file:
-            file.truncate(size * self.dtype.itemsize)  # what is beyond its end reads as 0
+        reserve(path, size * self.dtype.itemsize)
         self._mapped = torch.from_file(str(path), shared=True, size=size, dtype=self.dtype).view(
             shape
         )
@@ -118,11 +117,17 @@ class CellTable(nn.Module):
 
         Raises:
             FileNotFoundError: The file is not there, or not whole.
+            ValueError: It would lie in another folder.
         """
         table = self.tensor
         if 'cells' in state:
             table.copy_(state['cells'].view_as(table))
             return
+        if Path(str(state['file'])).name != state['file']:
+            raise ValueError(
+                f'the checkpoint names {state["file"]!r} as the file of its memory bank, which '
+                'would lie in another folder'
+            )
         source = Path(folder) / state['file']
         size = table.numel() * table.element_size()
         if not source.is_file() or source.stat().st_size != size:
@@ -140,7 +145,10 @@ class CellTable(nn.Module):
         shape = table.shape
         del table
         self._mapped = None
-        shutil.copyfile(source, self.file)
+        try:
+            shutil.copyfile(source, self.file)
+        except OSError as error:
+            raise OSError(f'{source} cannot be copied to {self.file} ({error.strerror})') from None
         self._map(self.file, shape)
 
 

@@ -87,8 +87,8 @@ def running(marker):
     touch = f'open({str(marker)!r}, "w").close()'
     return dict(
         system=(Call(os.system, f'touch {marker}'), r'asks for `\w+\.system`'),
-        eval=(Call(eval, touch), 'asks for `eval`'),
-        exec=(Call(exec, touch), 'asks for `exec`'),
+        eval=(Call(eval, touch), r'asks for `(builtins\.)?eval`'),
+        exec=(Call(exec, touch), r'asks for `(builtins\.)?exec`'),
         popen=(Call(subprocess.check_call, ['touch', str(marker)]), r'asks for `\w+\.check_call`'),
         path=(Call(Path.touch, marker), 'restricted getattr|asks for `pathlib'),
         numpy=(Call(np.save, str(marker), np.zeros(1)), 'asks for `numpy'),

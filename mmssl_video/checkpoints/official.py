@@ -29,6 +29,7 @@ def convert_official(
     num_blocks: int = 8,
     pred_steps: int = 3,
     source: str = 'the checkpoint',
+    stem_pool: bool | None = None,
 ) -> Conversion:
     """Rename the weights of a released model and work out the model they belong to.
 
@@ -42,6 +43,9 @@ def convert_official(
         pred_steps: Predicted blocks, written into the config of a pre-training model (DPC and
             MemDPC).
         source: How messages name the file.
+        stem_pool: Whether the stem of FGKVMemPred's Slow-R18 ends with a max-pool, where the file's
+            settings do not tell: True for the released Kinetics and downstream configs, False for
+            those of the pre-training on UCF101.
 
     Returns:
         The conversion.
@@ -56,7 +60,11 @@ def convert_official(
     if origin == 'fgkvmempred':
         settings = official_fgkvmempred.settings_of(state_dict, source)
         given = state_dict_of(state_dict.get('model_state', state_dict), source)
-        return official_fgkvmempred.convert(given, settings, target, source)
+        return official_fgkvmempred.convert(given, settings, target, source, stem_pool)
+    if stem_pool is not None:
+        raise CheckpointError(
+            f'{source}: --stem-pool is for Slow-R18 of FGKVMemPred, not {origin}.'
+        )
     given = state_dict_of(state_dict, source)
     return official_dpc.convert(given, origin, target, num_blocks, pred_steps, source)
 
@@ -70,6 +78,7 @@ def convert_file(
     pred_steps: int = 3,
     force: bool = False,
     size: int | None = None,
+    stem_pool: bool | None = None,
 ) -> Conversion:
     """Convert a released ``.pth.tar`` or ``.pyth`` file; see :func:`convert_official`.
 
@@ -83,6 +92,7 @@ def convert_file(
         force: Overwrite an existing file.
         size: Side of the frames the model was trained on, in pixels. By default 128 for DPC and
             MemDPC (128 or 224 in the papers); FGKVMemPred's files tell it.
+        stem_pool: See :func:`convert_official`.
 
     Returns:
         The conversion.
@@ -107,7 +117,9 @@ def convert_file(
     if not destination.parent.is_dir():
         raise FileNotFoundError(f'the folder {destination.parent} does not exist: create it first.')
     checkpoint = load_checkpoint_file(source)
-    conversion = convert_official(checkpoint, origin, target, num_blocks, pred_steps, str(source))
+    conversion = convert_official(
+        checkpoint, origin, target, num_blocks, pred_steps, str(source), stem_pool
+    )
     if origin == 'fgkvmempred':
         settings = official_fgkvmempred.settings_of(checkpoint, str(source))
         pipeline = official_fgkvmempred.pipeline(conversion, settings, size)

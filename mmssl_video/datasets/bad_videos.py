@@ -11,6 +11,8 @@ import weakref
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from mmssl_video.datasets.errors import printable
+
 
 class BadVideo(NamedTuple):
     """One entry: ``kind`` is ``'bad'`` (cannot be used) or ``'short'`` (left out by choice)."""
@@ -68,8 +70,8 @@ class BadVideoRecord:
 
 
 def by_path(entries: Iterable[BadVideo], kind: str) -> dict[str, str]:
-    """Path -> reason of the entries of one kind, each file once."""
-    return {entry.path: entry.reason for entry in entries if entry.kind == kind}
+    """Path, as it can be shown, -> reason of the entries of one kind, each file once."""
+    return {printable(entry.path): entry.reason for entry in entries if entry.kind == kind}
 
 
 def too_many_message(

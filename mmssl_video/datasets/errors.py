@@ -17,6 +17,21 @@ class _ReadableError(RuntimeError):
         super().__init__(message)
 
 
+def printable(path) -> str:
+    """A path as it can be shown in one line, whatever bytes the file's name consists of.
+
+    Args:
+        path: A path; of a name that is not UTF-8, as Python gives it (``surrogateescape``).
+
+    Returns:
+        The path, with line breaks, control characters and such bytes as backslash escapes.
+    """
+    return ''.join(
+        each if each.isprintable() else each.encode('unicode_escape').decode()
+        for each in str(path).encode('utf-8', 'surrogateescape').decode('utf-8', 'backslashreplace')
+    )
+
+
 class BadVideoError(_ReadableError):
     """A video file that cannot be used.
 
@@ -29,7 +44,7 @@ class BadVideoError(_ReadableError):
 
     def __init__(self, path, reason: str | None = None) -> None:
         self.path, self.reason = str(path), reason
-        super().__init__(str(path) if reason is None else f'{path}: {reason}')
+        super().__init__(str(path) if reason is None else f'{printable(path)}: {reason}')
 
     def __reduce__(self):
         return type(self), (self.path, self.reason)

@@ -18,6 +18,7 @@ from typing import Callable
 import cv2
 import numpy as np
 
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_format import (
     SUFFIXES,
@@ -31,7 +32,6 @@ from mmssl_video.datasets.flow_format import (
 )
 from mmssl_video.datasets.preparation.parallel import Failure, run_jobs
 from mmssl_video.datasets.transforms.flow_input import FlowFolder, open_flow
-from mmssl_video.datasets.transforms.video_io import VideoSource
 from mmssl_video.datasets.video_folder import scan_video_folder
 
 _TIMEOUT = 1e6  # seconds for one video; hours of video take days

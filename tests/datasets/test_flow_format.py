@@ -10,6 +10,7 @@ import pytest
 
 from helpers.flow_videos import moving_frames
 from helpers.videos import numbered_frames, write_video
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_format import (
     FlowInfo,
@@ -21,7 +22,6 @@ from mmssl_video.datasets.flow_format import (
     write_packed,
 )
 from mmssl_video.datasets.transforms.flow_input import FlowFolder, FlowVideo, open_flow
-from mmssl_video.datasets.transforms.video_io import VideoSource
 
 WRITERS = dict(mp4=write_packed, jpeg=write_folder)
 

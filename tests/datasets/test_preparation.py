@@ -597,7 +597,7 @@ def test_a_crash_or_a_hang_is_laid_to_its_job():
 def test_a_video_that_crashes_its_reader_is_reported(tmp_path, clip, monkeypatch):
     real = videos.verify_video
 
-    def verify(path):  # as decord does on some damaged AVI files
+    def verify(path):  # as a decoder may on a damaged file
         return crash() if Path(path).name == '1.avi' else real(path)
 
     monkeypatch.setattr(videos, 'verify_video', verify)

@@ -228,7 +228,7 @@ def test_what_is_decoded_are_the_chosen_frames_and_labels_travel(listed):
 
 
 def test_only_the_frames_that_are_left_are_decoded(listed, monkeypatch):
-    from mmssl_video.datasets.transforms.video_io import VideoSource
+    from mmssl_video.datasets.decoding import VideoSource
 
     asked, get_frames = [], VideoSource.get_frames
     monkeypatch.setattr(

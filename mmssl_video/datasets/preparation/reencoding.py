@@ -9,8 +9,16 @@ import av
 import numpy as np
 
 from mmssl_video.atomic_files import open_atomic
+from mmssl_video.datasets.decoding import probe_video
+from mmssl_video.datasets.decoding.container import (
+    DAMAGE,
+    open_container,
+    reason,
+    sound_frames,
+    use_threads,
+    video_stream,
+)
 from mmssl_video.datasets.errors import BadVideoError
-from mmssl_video.datasets.transforms.video_io import probe_video
 
 from .verification import verify_video
 
@@ -30,7 +38,7 @@ def reencode(source, target, short: int) -> dict:
     """Write one copy: H.264, every frame, the source's average frame rate, no sound.
 
     Every key frame starts afresh (closed groups of pictures) and there are no B-frames, so that
-    decord and every other reader seek exactly. Frames are scaled up too where the source is
+    every reader seeks exactly. Frames are scaled up too where the source is
     smaller. A rotation in the metadata is applied. The copy is verified before it takes its place;
     the target is whole or not there.
 
@@ -48,36 +56,37 @@ def reencode(source, target, short: int) -> dict:
         BadVideoError: The source cannot be used, or loses frames.
     """
     target = Path(target)
-    promised = probe_video(str(source)).total_frames
+    probe = probe_video(str(source))
     target.parent.mkdir(parents=True, exist_ok=True)
     with open_atomic(target) as file:
-        count, rate, drift = _write(str(source), file.name, short)
-        if count != promised:
-            raise BadVideoError(source, f'damaged: {count} of {promised} frames can be decoded')
+        count, rate, drift = _write(str(source), file.name, short, probe.clean)
+        if count != probe.total_frames:
+            raise BadVideoError(
+                source, f'damaged: {count} of {probe.total_frames} frames can be decoded'
+            )
         info = verify_video(file.name)
         way = probe_video(file.name).way
-        if info['frames'] != count or way != 'decord':
+        if info['frames'] != count or way != 'seek':
             raise BadVideoError(
                 source, f'its copy holds {info["frames"]} frames for {count}, to be read by {way!r}'
             )
     return dict(info, fps=round(float(rate), 4), drift=round(drift, 3))
 
 
-def _write(source: str, target: str, short: int) -> tuple[int, Fraction, float]:
+def _write(source: str, target: str, short: int, clean: bool) -> tuple[int, Fraction, float]:
     """Returns the number of frames, the frame rate and the drift in seconds."""
     with (
-        av.open(source, metadata_errors='replace') as reader,
-        av.open(target, 'w', format='mp4', options={'movflags': '+faststart'}) as writer,
+        open_container(source) as reader,
+        av.open(f'file:{target}', 'w', format='mp4', options={'movflags': '+faststart'}) as writer,
     ):
-        stream = reader.streams.best('video')
+        stream = video_stream(reader)
         rate = stream.average_rate or stream.base_rate
         if not rate:
             raise BadVideoError(source, 'does not tell its frame rate')
         rate = Fraction(rate)
-        stream.codec_context.thread_type = 'SLICE'
-        stream.codec_context.thread_count = 1  # videos are many: one process each is enough
+        use_threads(stream, 1)  # videos are many: one process each is enough
         output, size, times = None, None, []
-        for count, frame in enumerate(_frames(source, reader, stream)):
+        for count, frame in enumerate(_frames(source, reader, stream, clean)):
             turns = round(frame.rotation / 90) % 4
             if frame.time is not None:
                 times.append((count, frame.time))
@@ -108,16 +117,11 @@ def _write(source: str, target: str, short: int) -> tuple[int, Fraction, float]:
         return count + 1, rate, max(abs(each - late[0]) for each in late) if late else 0.0
 
 
-def _frames(source, reader, stream):
+def _frames(source, reader, stream, clean):
     try:
-        for packet in reader.demux(stream):
-            for frame in packet.decode():
-                if frame.is_corrupt:
-                    raise BadVideoError(source, 'a frame is damaged')
-                yield frame
-    except (av.FFmpegError, IndexError) as error:
-        reason = getattr(error, 'strerror', None) or str(error)
-        raise BadVideoError(source, f'cannot be decoded ({reason})') from error
+        yield from sound_frames(reader, stream, clean)
+    except DAMAGE as error:
+        raise BadVideoError(source, f'cannot be decoded ({reason(error)})') from error
 
 
 def _output(writer, frame, rate: Fraction, height: int, width: int):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
-from mmssl_video.datasets.transforms.video_io import VideoSource
 
 
 def verify_video(path) -> dict:

@@ -16,6 +16,7 @@ import cv2
 import mmaction.datasets.transforms as mmaction_transforms
 import numpy as np
 
+from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 from mmssl_video.datasets.flow_format import (
     META,
@@ -29,7 +30,7 @@ from mmssl_video.datasets.pipelines import Pipeline, steps_of
 
 from .blocks import PerClip
 from .color import VideoColorJitter, VideoRandomGray
-from .video_io import SOURCES, VideoSource
+from .video_io import SOURCES
 
 _MAKE = 'tools/data/extract_flow.py makes it'
 
@@ -40,18 +41,15 @@ class FlowVideo(VideoSource):
     Args:
         path: A ``.flow.mp4`` file.
         num_threads: Decoder threads.
-        decoder: Not used: only PyAV gives the bytes as they were written.
         allow_truncated: Use what is left of a truncated file.
 
     Raises:
         BadVideoError: The file cannot be used, or it is no flow.
     """
 
-    def __init__(
-        self, path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
-    ) -> None:
+    def __init__(self, path, num_threads: int = 1, allow_truncated: bool = False) -> None:
         self.allow_truncated = allow_truncated
-        super().__init__(path, num_threads, 'pyav', allow_truncated)
+        super().__init__(path, num_threads, allow_truncated)
 
     def _check_contents(self) -> None:
         comment = self.probe.comment
@@ -65,6 +63,9 @@ class FlowVideo(VideoSource):
             )
         if len(self) != len(self.info) and not self.allow_truncated:
             raise BadVideoError(self.path, f'holds {len(self)} flows instead of {len(self.info)}')
+
+    def _converter(self):
+        return self._image
 
     def _image(self, frame: av.VideoFrame) -> np.ndarray:
         height, width = self.info.height, self.info.width
@@ -84,15 +85,13 @@ class FlowFolder:
 
     Args:
         path: A ``.flow`` folder.
-        num_threads, decoder, allow_truncated: Not used; for the sake of :class:`FlowVideo`.
+        num_threads, allow_truncated: Not used; for the sake of :class:`FlowVideo`.
 
     Raises:
         BadVideoError: The folder is not there or is no flow.
     """
 
-    def __init__(
-        self, path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
-    ) -> None:
+    def __init__(self, path, num_threads: int = 1, allow_truncated: bool = False) -> None:
         self.path = os.fspath(path)
         meta = Path(path, META)
         if not meta.is_file():
@@ -145,12 +144,10 @@ class FlowFolder:
         return image
 
 
-def open_flow(
-    path, num_threads: int = 1, decoder: str = 'auto', allow_truncated: bool = False
-) -> FlowVideo | FlowFolder:
+def open_flow(path, num_threads: int = 1, allow_truncated: bool = False) -> FlowVideo | FlowFolder:
     """Open flow of either format; arguments and errors as of :class:`FlowVideo`."""
     kind = FlowFolder if os.path.isdir(path) else FlowVideo
-    return kind(path, num_threads, decoder, allow_truncated)
+    return kind(path, num_threads, allow_truncated)
 
 
 SOURCES['Flow'] = open_flow

@@ -22,6 +22,8 @@ from torch import _weights_only_unpickler
 from helpers.tiny_run import environment
 from mmssl_video import compat
 
+pytestmark = pytest.mark.compat
+
 
 def test_release():
     assert compat._release('2.13.0+cpu') == (2, 13, 0)

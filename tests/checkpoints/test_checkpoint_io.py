@@ -26,6 +26,8 @@ from mmssl_video.checkpoints import (
     state_dict_of,
 )
 
+pytestmark = pytest.mark.compat
+
 CONTAINERS = pytest.mark.parametrize('is_zip', [True, False], ids=['zip', 'before-torch-1.6'])
 
 

@@ -322,7 +322,8 @@ class _Reader:
         if value not in choices:
             raise CheckpointError(
                 f'{self.source} was trained with {name}={value!r}; only '
-                f'{", ".join(map(repr, choices))} can be converted.'
+                f'{", ".join(map(repr, choices))} can be converted'
+                + ('; --to encoder converts its backbone.' if name.startswith('MEMORY.') else '.')
             )
         return choices[value]
 
@@ -411,8 +412,13 @@ class _Reader:
 
     def pretraining(self) -> dict:
         """Everything of a BYOL model but the backbone."""
-        for name in ('MEMORY.PREDICT_RESIDUAL', 'MEMORY.USE_SPARSE'):
-            self.choice(name, False, {False: False})
+        for name in ('PREDICT_RESIDUAL', 'USE_SPARSE', 'USE_OUTPUT_PROJ'):
+            self.choice(f'MEMORY.{name}', False, {False: False})
+        if self.setting('MEMORY.RECON_TYPE', None) == 'memory':
+            raise CheckpointError(
+                f"{self.source} was trained with MEMORY.RECON_TYPE='memory', which cannot be "
+                'converted; --to encoder converts its backbone.'
+            )
         hidden, width = self.shape('projector.mlp.0.weight', 2)
         code = self.shape('projector.mlp.3.weight', 2)[0]
         temperature = self.setting('CONTRASTIVE.T', 0.5)

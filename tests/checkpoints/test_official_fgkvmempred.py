@@ -371,14 +371,18 @@ def test_foreign_options_are_refused(change, named):
     [
         ('MEMORY.PREDICT_RESIDUAL True', r'MEMORY\.PREDICT_RESIDUAL=True'),
         ('MEMORY.USE_SPARSE True', r'MEMORY\.USE_SPARSE=True'),
+        ('MEMORY.USE_OUTPUT_PROJ True', r'MEMORY\.USE_OUTPUT_PROJ=True.* --to encoder'),
+        ('MEMORY.RECON_TYPE memory', r"MEMORY\.RECON_TYPE='memory'.* --to encoder"),
         ('MEMORY.AVERAGE_DIM 1', r'MEMORY\.AVERAGE_DIM=1'),
         ('CONTRASTIVE.T 0', r'CONTRASTIVE\.T=0'),
     ],
 )
 def test_settings_without_a_counterpart_are_refused(override, named):
     settings = official.yaml.safe_dump(official.released_settings('', [override]))
+    checkpoint = dict(model_state=official_weights(build()), cfg=settings)
     with pytest.raises(CheckpointError, match=named):
-        convert_official(dict(model_state=official_weights(build()), cfg=settings), 'fgkvmempred')
+        convert_official(checkpoint, 'fgkvmempred')
+    assert convert_official(checkpoint, 'fgkvmempred', 'encoder').target == 'encoder'
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without a GPU'),
 ]
-ENVIRONMENT = dict(PYTHONPATH=f'{REPO}{os.pathsep}{REPO / "tests"}')
+ENVIRONMENT = dict(PYTHONPATH=f'{REPO}{os.pathsep}{REPO / "tests"}', timeout=600)
 
 
 @pytest.mark.parametrize('method', METHODS)

@@ -63,7 +63,7 @@ def test_kills(number, tmp_path):
     for stage, moment in enumerate([*moments, '']):
         args = [config, '--work-dir', 'killed', *options, *(['--resume'] if stage else [])]
         stages.append(dict(args=args, env=dict(MMSSL_TEST_KILL=moment), log=f'killed{stage}.log'))
-    codes = run_stages(stages, tmp_path)
+    codes = run_stages(stages, tmp_path, timeout=1200)
     # a moment that had passed already, or that never came, ends well
     assert codes[0] == codes[-1] == 0 and set(codes) <= {0, -signal.SIGKILL}, (case, codes)
     name = f'epoch_{EPOCHS}.pth'

@@ -34,7 +34,7 @@ def run_stage(stage: dict) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def run_stages(stages: list[dict], cwd: Path) -> list[int]:
+def run_stages(stages: list[dict], cwd: Path, timeout: float = 300) -> list[int]:
     """Run stages from a test; see the head of the file."""
     import subprocess
 
@@ -49,7 +49,7 @@ def run_stages(stages: list[dict], cwd: Path) -> list[int]:
         env=env,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

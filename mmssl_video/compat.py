@@ -33,6 +33,7 @@ def apply() -> None:
     provide_distutils()
     quiet_mmcv_lite()
     quiet_broadcast_buffers()
+    quiet_functional_optimizers()
     stub_missing_drn()
     replace_pkg_resources()
     allow_mmengine_checkpoints()
@@ -171,6 +172,23 @@ def quiet_broadcast_buffers() -> None:
         warnings.filterwarnings(
             'ignore', message='`broadcast_buffers` is deprecated', category=FutureWarning
         )
+
+
+def quiet_functional_optimizers() -> None:
+    """mmengine imports ``torch.distributed.optim``, which tells everybody in torch 2.4 and 2.5.
+
+    The warning is about optimizers that nobody here uses, and is shown whatever the filters say:
+    the module is imported here first, and what else it may warn of is passed on.
+    """
+    import torch
+
+    if not torch.distributed.is_available() or 'torch.distributed.optim' in sys.modules:
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        importlib.import_module('torch.distributed.optim')
+    for one in caught:
+        if 'support for functional optimizers is deprecated' not in str(one.message):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def stub_missing_drn() -> None:
@@ -318,6 +336,13 @@ def safe_globals() -> list:
             raise pickle.UnpicklingError('Can only rebuild numbers and text as NumPy scalars')
         return np.frombuffer(data, dtype, 1)[0]
 
+    def encode(text, encoding):
+        # How Python 3 writes bytes for protocol 2: those of every NumPy scalar and array. Others of
+        # the codecs decompress, and torch 2.4, unlike later ones, knows none of them.
+        if type(text) is not str or encoding != 'latin1':
+            raise pickle.UnpicklingError(f'Can only encode text as latin1, not by {encoding!r}')
+        return text.encode('latin1')
+
     dtypes = {type(np.dtype(code)) for code in '?bhilqBHILQefdgFDGSU'}
     both = [
         named(f, f'numpy.{core}.multiarray', name)
@@ -331,6 +356,7 @@ def safe_globals() -> list:
         *dtypes,
         *both,
         named(restricted_getattr, 'builtins', 'getattr'),
+        named(encode, '_codecs', 'encode'),
     ]
 
 

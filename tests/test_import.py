@@ -11,6 +11,8 @@ from mmengine.config import Config
 import mmssl_video
 from helpers.tiny_run import environment
 
+pytestmark = pytest.mark.compat
+
 
 def python(code: str) -> subprocess.CompletedProcess:
     return subprocess.run(

@@ -50,13 +50,14 @@ class Adapter:
 
     Attributes:
         convert: Called with the checkpoint, the target (None for all the file holds), blocks of a
-            clip, predicted blocks, and how messages name the file; gives a :class:`Conversion`.
+            clip, predicted blocks, how messages name the file, and whether a stem pools (None where
+            the user does not say); gives a :class:`Conversion`.
         pipeline: Called with the conversion, the checkpoint, blocks of a clip, the side of the
             frames in pixels (None where the user does not say), and how messages name the file;
             gives the steps by which the authors' models see videos.
     """
 
-    convert: Callable[[Mapping[str, Any], str | None, int, int, str], Conversion]
+    convert: Callable[[Mapping[str, Any], str | None, int, int, str, bool | None], Conversion]
     pipeline: Callable[[Conversion, Mapping[str, Any], int, int | None, str], list[dict]]
 
 

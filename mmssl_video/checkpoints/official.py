@@ -33,6 +33,7 @@ def convert_official(
     num_blocks: int = 8,
     pred_steps: int = 3,
     source: str = 'the checkpoint',
+    stem_pool: bool | None = None,
 ) -> Conversion:
     """Rename the weights of a released model and work out the model they belong to.
 
@@ -46,6 +47,9 @@ def convert_official(
         pred_steps: Predicted blocks, written into the config of a pre-training model (DPC and
             MemDPC).
         source: How messages name the file.
+        stem_pool: Whether the stem of FGKVMemPred's Slow-R18 ends with a max-pool, where the file's
+            settings do not tell: True for the released Kinetics and downstream configs, False for
+            those of the pre-training on UCF101.
 
     Returns:
         The conversion.
@@ -57,7 +61,7 @@ def convert_official(
         raise ValueError(f'origin must be one of {ORIGINS}, not {origin!r}')
     if target is not None and target not in TARGETS:
         raise ValueError(f'target must be one of {TARGETS}, not {target!r}')
-    return ADAPTERS[origin].convert(state_dict, target, num_blocks, pred_steps, source)
+    return ADAPTERS[origin].convert(state_dict, target, num_blocks, pred_steps, source, stem_pool)
 
 
 def convert_file(
@@ -69,6 +73,7 @@ def convert_file(
     pred_steps: int = 3,
     force: bool = False,
     size: int | None = None,
+    stem_pool: bool | None = None,
 ) -> Conversion:
     """Convert a released ``.pth.tar`` or ``.pyth`` file; see :func:`convert_official`.
 
@@ -82,6 +87,7 @@ def convert_file(
         force: Overwrite an existing file.
         size: Side of the frames the model was trained on, in pixels. By default 128 for DPC and
             MemDPC (128 or 224 in the papers); FGKVMemPred's files tell it.
+        stem_pool: See :func:`convert_official`.
 
     Returns:
         The conversion.
@@ -107,7 +113,9 @@ def convert_file(
     if not destination.parent.is_dir():
         raise FileNotFoundError(f'the folder {destination.parent} does not exist: create it first.')
     checkpoint = load_checkpoint_file(source)
-    conversion = convert_official(checkpoint, origin, target, num_blocks, pred_steps, str(source))
+    conversion = convert_official(
+        checkpoint, origin, target, num_blocks, pred_steps, str(source), stem_pool
+    )
     pipeline = ADAPTERS[origin].pipeline(conversion, checkpoint, num_blocks, size, str(source))
     config = Config(
         dict(

@@ -299,7 +299,11 @@ def _depth(shapes: dict, source: str) -> int:
 
 
 def _adapter(origin):
-    def read(checkpoint, target, num_blocks, pred_steps, source):
+    def read(checkpoint, target, num_blocks, pred_steps, source, stem_pool):
+        if stem_pool is not None:
+            raise CheckpointError(
+                f'{source}: --stem-pool is for Slow-R18 of FGKVMemPred, not {origin}.'
+            )
         given = state_dict_of(checkpoint, source)
         return convert(given, origin, target, num_blocks, pred_steps, source)
 

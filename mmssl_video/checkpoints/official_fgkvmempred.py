@@ -2,7 +2,8 @@
 
 The network is read off names and shapes of the weights. What they cannot tell (the scale r, kinds
 and weights of the losses, momentum, input size) stands in the file's ``cfg``, the YAML text of the
-authors' settings; without it the values of the released configs are taken.
+authors' settings; without it the values of the released configs are taken. Where these differ among
+themselves (the max-pool of a Slow-R18's stem) the caller is asked.
 """
 
 from __future__ import annotations
@@ -112,7 +113,11 @@ def settings_of(checkpoint: Mapping, source: str = 'the checkpoint') -> dict[str
 
 
 def convert(
-    given: dict[str, torch.Tensor], settings: dict, target: str | None, source: str
+    given: dict[str, torch.Tensor],
+    settings: dict,
+    target: str | None,
+    source: str,
+    stem_pool: bool | None = None,
 ) -> Conversion:
     """Convert weights of a released model; see :func:`.official.convert_official`."""
     _refuse_foreign(given, source)
@@ -131,7 +136,7 @@ def convert(
     encoder = '' if is_classifier else 'backbone.'
     renamed, ignored = _rename(given, encoder)
     reader = _Reader(renamed, settings, source)
-    backbone = reader.backbone()
+    backbone = reader.backbone(stem_pool)
     parts = dict(
         encoder=('backbone',),
         classifier=('backbone', 'cls_head'),
@@ -317,7 +322,8 @@ class _Reader:
         if value not in choices:
             raise CheckpointError(
                 f'{self.source} was trained with {name}={value!r}; only '
-                f'{", ".join(map(repr, choices))} can be converted.'
+                f'{", ".join(map(repr, choices))} can be converted'
+                + ('; --to encoder converts its backbone.' if name.startswith('MEMORY.') else '.')
             )
         return choices[value]
 
@@ -340,7 +346,7 @@ class _Reader:
             else ''
         )
 
-    def backbone(self) -> dict:
+    def backbone(self, stem_pool: bool | None) -> dict:
         config = dict(type='VideoResNet', depth=self._depth())
         if 'backbone.conv1.spatial.weight' in self.shapes:
             middle, in_channels = self.shape('backbone.conv1.spatial.weight', 5)[:2]
@@ -353,16 +359,40 @@ class _Reader:
         else:
             width, in_channels, time = self.shape('backbone.conv1.weight', 5)[:3]
             config.update(kind='slow' if time == 1 else 'r3d', base_channels=width)
-            if time == 1:  # the released Slow configs have R3D's stem, without the max-pool
-                config['stem_pool'] = self.setting('RESNET.STEM_FUNC', 'r3d_stem') == 'basic_stem'
+            if time == 1:
+                config['stem_pool'] = self._stem_pool(stem_pool)
             elif (
                 'backbone.layer4.0.conv1.weight' in self.shapes
                 and 'backbone.layer4.0.conv2.weight' not in self.shapes
             ):
                 config['last_stage'] = 'released'
+        if stem_pool is not None and config['kind'] != 'slow':
+            raise CheckpointError(
+                f'{self.source} holds an encoder of kind {config["kind"]}, whose stem never pools: '
+                '--stem-pool is for Slow-R18.'
+            )
         if in_channels != 3:
             config['in_channels'] = in_channels
         return config
+
+    def _stem_pool(self, asked: bool | None) -> bool:
+        """Whether a Slow stem ends with a max-pool, which leaves no trace in the weights."""
+        told = None
+        if self.setting('RESNET.STEM_FUNC', None) is not None:
+            told = self.choice('RESNET.STEM_FUNC', None, dict(basic_stem=True, r3d_stem=False))
+        if told is None and asked is None:
+            raise CheckpointError(
+                f'{self.source} is a Slow-R18 without settings that tell whether its stem pools: '
+                'say --stem-pool yes (the released pre-training on Kinetics, and fine-tuned or '
+                'probed models) or --stem-pool no (the released pre-training on UCF101).'
+            )
+        if None not in (told, asked) and told != asked:
+            raise CheckpointError(
+                f'{self.source} was trained with RESNET.STEM_FUNC='
+                f'{self.setting("RESNET.STEM_FUNC", None)!r}, whose stem '
+                f'{"pools" if told else "does not pool"}: leave --stem-pool out.'
+            )
+        return bool(asked if told is None else told)
 
     def _depth(self) -> int:
         counts = [0] * 4
@@ -382,8 +412,13 @@ class _Reader:
 
     def pretraining(self) -> dict:
         """Everything of a BYOL model but the backbone."""
-        for name in ('MEMORY.PREDICT_RESIDUAL', 'MEMORY.USE_SPARSE'):
-            self.choice(name, False, {False: False})
+        for name in ('PREDICT_RESIDUAL', 'USE_SPARSE', 'USE_OUTPUT_PROJ'):
+            self.choice(f'MEMORY.{name}', False, {False: False})
+        if self.setting('MEMORY.RECON_TYPE', None) == 'memory':
+            raise CheckpointError(
+                f"{self.source} was trained with MEMORY.RECON_TYPE='memory', which cannot be "
+                'converted; --to encoder converts its backbone.'
+            )
         hidden, width = self.shape('projector.mlp.0.weight', 2)
         code = self.shape('projector.mlp.3.weight', 2)[0]
         temperature = self.setting('CONTRASTIVE.T', 0.5)
@@ -499,9 +534,9 @@ class _Reader:
         return values
 
 
-def _read(checkpoint, target, num_blocks, pred_steps, source):
+def _read(checkpoint, target, num_blocks, pred_steps, source, stem_pool):
     given = state_dict_of(checkpoint.get('model_state', checkpoint), source)
-    return convert(given, settings_of(checkpoint, source), target, source)
+    return convert(given, settings_of(checkpoint, source), target, source, stem_pool)
 
 
 def _frames(conversion, checkpoint, num_blocks, size, source):

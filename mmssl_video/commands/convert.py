@@ -46,6 +46,12 @@ def parser() -> arguments.Parser:
         metavar='PIXELS',
         help="side of the frames it was trained on (default: 128; FGKVMemPred's files tell it)",
     )
+    parser.add_argument(
+        '--stem-pool',
+        choices=['yes', 'no'],
+        help="whether the stem of FGKVMemPred's Slow-R18 ends with a max-pool, where the file does "
+        'not tell (yes: Kinetics and downstream; no: pre-training on UCF101)',
+    )
     parser.add_argument('--force', action='store_true', help='overwrite an existing file')
     return parser
 
@@ -62,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.pred_steps,
         args.force,
         args.size,
+        None if args.stem_pool is None else args.stem_pool == 'yes',
     )
     print(conversion)
     backbone, neck = conversion.model['backbone'], conversion.model.get('neck')

@@ -226,6 +226,40 @@ def test_settings_are_read_from_the_text():
     assert (recon['weight'], recon['shares']) == (0.1, [1.0, 1.0])
 
 
+def test_the_stem_of_a_slow_network_is_asked_for_where_nothing_tells():
+    weights = {pool: official_weights(build(dict(kind='slow', stem_pool=pool))) for pool in (0, 1)}
+    assert weights[0].keys() == weights[1].keys(), 'the weights tell nothing'
+
+    def stem_pool(settings=None, **options):
+        checkpoint = dict(model_state=weights[0])
+        if settings is not None:
+            checkpoint['cfg'] = official.yaml.safe_dump(settings)
+        model = convert_official(checkpoint, 'fgkvmempred', **options).model
+        return model['backbone']['stem_pool']
+
+    for config, pools in (
+        ('configs/ucf101_pretrain/BYOL_SlowR18_8x8_224_400e_bs64_fgkvmempred.yaml', False),
+        ('configs/kinetics_pretrain/BYOL_Slow-R18_8x8_224_100e_bs128_fgkvmempred.yaml', True),
+        ('configs/finetune/finetune_Slow-R18.yaml', True),
+    ):
+        settings = official.released_settings(config, [])
+        assert stem_pool(settings) is stem_pool(settings, stem_pool=pools) is pools
+        with pytest.raises(CheckpointError, match='leave --stem-pool out'):
+            stem_pool(settings, stem_pool=not pools)
+        del settings['RESNET']
+        with pytest.raises(CheckpointError, match='--stem-pool yes .*--stem-pool no'):
+            stem_pool(settings)
+    with pytest.raises(CheckpointError, match='--stem-pool yes .*--stem-pool no'):
+        stem_pool()
+    assert stem_pool(stem_pool=True) is True and stem_pool(stem_pool=False) is False
+    with pytest.raises(CheckpointError, match="STEM_FUNC='other'"):
+        stem_pool(dict(RESNET=dict(STEM_FUNC='other')))
+    with pytest.raises(CheckpointError, match='never pools'):
+        convert_official(official_weights(build()), 'fgkvmempred', stem_pool=True)
+    with pytest.raises(CheckpointError, match='of FGKVMemPred, not memdpc'):
+        convert_official(weights[0], 'memdpc', stem_pool=True)
+
+
 def test_heads_and_mlp_branch():
     weights = official_weights(build(predictor='mlp'), 'cross_branch.projection.')
     config = convert_official(weights, 'fgkvmempred').model
@@ -336,14 +370,18 @@ def test_foreign_options_are_refused(change, named):
     [
         ('MEMORY.PREDICT_RESIDUAL True', r'MEMORY\.PREDICT_RESIDUAL=True'),
         ('MEMORY.USE_SPARSE True', r'MEMORY\.USE_SPARSE=True'),
+        ('MEMORY.USE_OUTPUT_PROJ True', r'MEMORY\.USE_OUTPUT_PROJ=True.* --to encoder'),
+        ('MEMORY.RECON_TYPE memory', r"MEMORY\.RECON_TYPE='memory'.* --to encoder"),
         ('MEMORY.AVERAGE_DIM 1', r'MEMORY\.AVERAGE_DIM=1'),
         ('CONTRASTIVE.T 0', r'CONTRASTIVE\.T=0'),
     ],
 )
 def test_settings_without_a_counterpart_are_refused(override, named):
     settings = official.yaml.safe_dump(official.released_settings('', [override]))
+    checkpoint = dict(model_state=official_weights(build()), cfg=settings)
     with pytest.raises(CheckpointError, match=named):
-        convert_official(dict(model_state=official_weights(build()), cfg=settings), 'fgkvmempred')
+        convert_official(checkpoint, 'fgkvmempred')
+    assert convert_official(checkpoint, 'fgkvmempred', 'encoder').target == 'encoder'
 
 
 @pytest.mark.parametrize(

@@ -632,3 +632,12 @@ def test_one_run_at_a_time(tmp_path, clip):
     with one_at_a_time(tmp_path / 'out'), at_work:
         prepare('folder', tmp_path / 'mine', tmp_path / 'out', **QUIET)
     prepare('folder', tmp_path / 'mine', tmp_path / 'out', **QUIET)
+
+
+def test_a_folder_without_a_sound_video_is_reported(tmp_path):
+    for name in ('a/1.mp4', 'b/2.mp4'):
+        (tmp_path / 'src' / name).parent.mkdir(parents=True)
+        (tmp_path / 'src' / name).write_bytes(b'no video at all')
+    with pytest.raises(RuntimeError, match='2 of 2 videos are bad'):
+        prepare('folder', tmp_path / 'src', tmp_path / 'out', **QUIET)
+    assert '2 videos verified' in (tmp_path / 'out' / 'report.txt').read_text()

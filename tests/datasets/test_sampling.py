@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from mmaction.registry import TRANSFORMS
 
+from helpers.configs import load
 from mmssl_video.datasets.errors import BadVideoError, ShortVideoError
 from mmssl_video.datasets.transforms.sampling import SampleWindow
+from mmssl_video.datasets.views import view_of
 
 CASES = Path(__file__).parents[1] / 'data' / 'parity' / 'cases'
 
@@ -77,6 +79,22 @@ def test_keys():
 def test_center_and_single_uniform_agree():
     assert sample(318, mode='center')['window_starts'].tolist() == [100]
     assert sample(318, mode='uniform')['window_starts'].tolist() == [100]
+
+
+@pytest.mark.parametrize(
+    'total, ours, released',
+    [(118, 1, 1), (176, 1, 1), (177, 2, 1), (178, 2, 1), (179, 2, 2), (235, 2, 2)]
+    + [(236, 3, 2), (237, 3, 2), (238, 3, 3), (296, 4, 3), (297, 4, 4)],
+)
+def test_windows_of_the_released_memdpc_test_need_120_frames(total, ours, released):
+    settings = load('finetune_memdpc_releasedtest', 'ucf101').test_dataloader.dataset.pipeline
+    settings = {key: value for key, value in settings.sample.items() if key != 'type'}
+    assert settings['start_range'] == 'released' and settings['step_frames'] == 59
+    assert len(sample(total, **settings)['window_starts']) == released
+    assert len(sample(total, **{**settings, 'start_range': 'all'})['window_starts']) == ours
+    assert sample(total, **settings)['frame_inds'].max() < total
+    view = view_of([dict(type='SampleWindow', **settings)])
+    assert 'each with 120 frames to its end' in view.sentence
 
 
 def test_max_windows_spreads_over_the_video():

@@ -32,6 +32,8 @@ from helpers.videos import (
 from mmssl_video.datasets.decoding import VideoSource
 from mmssl_video.datasets.errors import BadVideoError
 
+pytestmark = pytest.mark.compat
+
 NUM_FRAMES = 90
 # file name -> (writer arguments, the way of reading that the probe must choose)
 FORMATS = {

@@ -8,6 +8,8 @@ import torch
 
 from helpers.tiny_run import assert_same_weights, make_config, run_stages, scalars
 
+pytestmark = pytest.mark.compat
+
 # A plateau scheduler that drops at the second validation already, a curriculum, and dropout.
 EXTRA = """
 custom_imports = dict(imports=['mmssl_video', 'helpers.kill_hook'], allow_failed_imports=False)

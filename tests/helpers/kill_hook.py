@@ -1,13 +1,14 @@
 """Hooks for tests: one kills its own process (SIGKILL), one notes the state of every process.
 
-``MMSSL_TEST_KILL`` names the moment: ``train:EPOCH:ITERATION`` or ``val:EPOCH`` (from 0), or
-``write:NAME``, in the middle of writing the file of that name.
+``MMSSL_TEST_KILL`` names the moment: ``train:EPOCH:ITERATION`` or ``val:EPOCH`` (from 0),
+``write:NAME``, in the middle of writing the file of that name, or ``after:SECONDS`` of training.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 
 import torch
 from mmaction.registry import HOOKS
@@ -27,6 +28,10 @@ class KillHook(Hook):
     def before_train(self, runner) -> None:
         if self.moment[0] == 'write':
             _kill_in_write(self.moment[1])
+        if self.moment[0] == 'after':
+            timer = threading.Timer(float(self.moment[1]), kill_self)
+            timer.daemon = True  # a run that ends before is not held up
+            timer.start()
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         if self.moment == ['train', str(runner.epoch), str(batch_idx)]:
@@ -38,14 +43,26 @@ class KillHook(Hook):
 
 
 @HOOKS.register_module()
+class FrozenNormHook(Hook):
+    """Every batch norm uses its running statistics, as SyncBN of several processes would agree."""
+
+    # not before an epoch: the loop sets the training mode after that
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        for module in runner.model.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
+
+
+@HOOKS.register_module()
 class DumpStateHook(Hook):
     """Writes the model of each process to ``rank<number>.pth`` at the end of an epoch."""
 
     priority = 'LOWEST'
 
     def after_train_epoch(self, runner) -> None:
+        model = getattr(runner.model, 'module', runner.model)
         torch.save(
-            dict(state_dict=runner.model.module.state_dict()),
+            dict(state_dict=model.state_dict()),
             os.path.join(runner.work_dir, f'rank{get_rank()}.pth'),
         )
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from mmssl_video.datasets.decoding.container import open_container
+
 
 def plain_decode(path) -> list[np.ndarray]:
     """All frames as PyAV decodes them from the start: RGB ``[H, W, 3]``, upright.
@@ -21,7 +23,7 @@ def plain_decode(path) -> list[np.ndarray]:
         av.FFmpegError: At damage.
     """
     frames = []
-    with av.open(f'file:{path}', metadata_errors='replace') as container:
+    with open_container(path) as container:
         for frame in container.decode(video=0):
             if frame.is_corrupt:
                 raise av.InvalidDataError(0, 'a frame is damaged')

@@ -58,6 +58,8 @@ def released_settings(config: str, overrides: list[str]) -> dict:
         settings['MEMORY']['N_MEMORY'] = 2048
     if 'Slow' in config:
         settings['DATA'].update(NUM_FRAMES=8, SAMPLING_RATE=8, TRAIN_CROP_SIZE=224)
+        if 'ucf101_pretrain' not in config:  # Kinetics and downstream
+            settings['RESNET']['STEM_FUNC'] = 'basic_stem'
     if 'linear' in config or 'pretrain' in config:
         settings['MODEL']['DROPOUT_RATE'] = 0.0
     words = ' '.join(overrides).split()

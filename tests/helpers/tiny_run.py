@@ -207,20 +207,21 @@ def run_workers(script: Path, arguments: list[tuple], cwd: Path) -> None:
         assert done.returncode == 0, f'{words}: {done.stdout}'
 
 
-def run_stages(stages: list[dict], cwd: Path) -> list[int]:
+def run_stages(stages: list[dict], cwd: Path, timeout: float = 300) -> list[int]:
     """Run ``train.py`` several times in a row.
 
     Args:
         stages: Of each its arguments, changes of the environment, and the file of its output:
             ``dict(args=[...], env={...}, log=path)``.
         cwd: The folder they run in.
+        timeout: Seconds that one may take.
 
     Returns:
         Their exit codes; negative: the signal.
     """
     codes = []
     for stage in stages:
-        done = train(*stage['args'], cwd=cwd, timeout=300, **stage['env'])
+        done = train(*stage['args'], cwd=cwd, timeout=timeout, **stage['env'])
         Path(cwd, stage['log']).write_text(done.stdout)
         codes.append(done.returncode)
     return codes

@@ -39,6 +39,8 @@ def test_windows(origin, name):
     if origin == 'dpc':  # half of the blocks for UCF101, three quarters for HMDB51
         blocks = num_blocks // 2 if name.startswith('UCF101') else 3 * num_blocks // 4
         settings['step_frames'] = blocks * BLOCK[origin] * stride
+    else:
+        settings['start_range'] = 'released'
     sampler = TRANSFORMS.build(dict(type='SampleWindow', **settings))
     got = sampler(dict(filename='a.mp4', total_frames=number(name, 'vlen', None), start_index=0))
     frames = got['frame_inds'].reshape(-1, settings['num_frames'])

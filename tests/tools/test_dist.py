@@ -20,7 +20,10 @@ from helpers.tiny_run import (
 )
 
 TOOLS = REPO / 'tools'
-pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without a GPU')
+pytestmark = [
+    pytest.mark.compat,
+    pytest.mark.skipif(torch.cuda.is_available(), reason='about machines without a GPU'),
+]
 
 
 @pytest.mark.parametrize(

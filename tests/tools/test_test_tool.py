@@ -13,6 +13,8 @@ from helpers.tiny_run import REPO, last_line, run
 from mmssl_video.commands import errors
 from mmssl_video.commands.test import main
 
+pytestmark = pytest.mark.compat
+
 
 @pytest.fixture(scope='module')
 def probe_set(tmp_path_factory):

@@ -1,8 +1,8 @@
 # For classifiers of blocks: 40 frames at stride 3 as 8 blocks of 5, at 128 x 128. Crop, flip and
 # colour are drawn once per clip, colour with p = 0.3 (MemDPC section 5.3, figures of both codes).
 # Tested on windows that overlap by half, ten crops of each; DPC's configs take the centre crop.
-# Windows of the released tests: sample.step_frames=59 (MemDPC), DPC with 8 blocks 60 (UCF101)
-# or 90 (HMDB51), with 5 blocks 30 or 45. max_windows only bounds videos of more than two minutes.
+# Windows of the released tests: sample.step_frames=59 and start_range='released' (MemDPC), DPC with
+# 8 blocks 60 (UCF101) or 90 (HMDB51), with 5 blocks 30 or 45. max_windows only bounds videos of more than two minutes.
 _window = dict(type='SampleWindow', num_frames=40, stride=3, short='loop')
 _open, _decode = dict(type='VideoInit'), dict(type='DecodeFrames')
 _resize = dict(type='Resize', scale=(-1, 256))

@@ -17,6 +17,9 @@ class DamagedFrameError(Exception):
 
 # PyAV raises IndexError when damage makes a stream appear in the middle of a transport stream.
 DAMAGE = (av.FFmpegError, IndexError, DamagedFrameError)
+# Tags in another encoding than UTF-8 are no reason to refuse a video. PyAV 19 thinks so too and has
+# no such option any more.
+_TAGS = dict(metadata_errors='replace') if int(av.__version__.split('.')[0]) < 19 else {}
 
 
 def open_container(path: str):
@@ -25,9 +28,8 @@ def open_container(path: str):
     Raises:
         av.FFmpegError: It is no video.
     """
-    # Without the scheme, 'a:b.mp4' would be read as protocol 'a'. Tags in another encoding than
-    # UTF-8 are no reason to refuse a video.
-    return av.open(f'file:{path}', metadata_errors='replace')
+    # without the scheme, 'a:b.mp4' would be read as protocol 'a'
+    return av.open(f'file:{path}', **_TAGS)
 
 
 def video_stream(container):

@@ -95,7 +95,7 @@ def _write(source: str, target: str, short: int, clean: bool) -> tuple[int, Frac
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format='rgb24')
             if output is None:
                 size = (frame.height, frame.width)
-                output = _output(writer, frame, rate, *resized(*size, short))
+                output = _output(writer, stream, frame, rate, *resized(*size, short))
             elif (frame.height, frame.width) != size:
                 raise BadVideoError(
                     source, f'its frames change size: {size} and {(frame.height, frame.width)}'
@@ -124,7 +124,7 @@ def _frames(source, reader, stream, clean):
         raise BadVideoError(source, f'cannot be decoded ({reason(error)})') from error
 
 
-def _output(writer, frame, rate: Fraction, height: int, width: int):
+def _output(writer, stream, frame, rate: Fraction, height: int, width: int):
     output = writer.add_stream('libx264', rate=rate)
     output.height, output.width, output.pix_fmt = height, width, 'yuv420p'
     context = output.codec_context
@@ -133,7 +133,9 @@ def _output(writer, frame, rate: Fraction, height: int, width: int):
     # readers take the colour matrix from these marks
     context.color_range = 1  # 16 to 235
     for mark in ('colorspace', 'color_primaries', 'color_trc'):
-        setattr(context, mark, getattr(frame, mark))
+        # frames of PyAV 15 tell the matrix only, the decoder knows the rest
+        has_mark = frame if hasattr(frame, mark) else stream.codec_context
+        setattr(context, mark, getattr(has_mark, mark))
     output.options = {
         'crf': str(CRF),
         'preset': PRESET,

@@ -97,8 +97,8 @@ def _text(report: dict, shown: int | None) -> str:
         lines += [
             f'    {what}: {span["min"]:g} to {span["max"]:g}, median {span["median"]:g}'
             for what in ('frames', 'fps', 'height', 'width')
+            if what in videos  # where one at least is sound
             for span in [videos[what]]
-            if what in videos
         ]
         dropped = 'left out of the lists' if report['bad_dropped'] else 'still in the lists'
         name(

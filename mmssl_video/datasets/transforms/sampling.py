@@ -30,13 +30,15 @@ class SampleWindow(BaseTransform):
             the video. Windows come in random order. In a video too short for it they lie as far
             apart as they can, evenly spread.
         overlap: Share of a window's span that the next one shares (``'sliding'``). 0.5 gives the
-            step of the released MemDPC test code (59 frames for 40 at stride 3).
+            step of the released MemDPC test code (59 frames for 40 at stride 3), whose windows also
+            need ``start_range='released'``.
         step_frames: Distance of sliding windows in frames, instead of ``overlap``. The released
             DPC test code uses 60 (UCF101) and 90 (HMDB51) for 8 blocks, 30 and 45 for 5 blocks.
         max_windows: At most so many sliding windows, evenly chosen among those that fit.
-        start_range: ``'all'``: a random start leaves room for the span. ``'released'``: as the
-            released training code, for ``num_frames * stride`` frames and one more, so that the
-            last few starts are never drawn.
+        start_range: ``'all'``: random and sliding starts leave room for the span. ``'released'``:
+            for ``num_frames * stride`` frames, as in the released MemDPC test code when windows
+            slide (120 frames and not 118: one window fewer in videos of 177, 178, 236 and 237
+            frames); for one more when they are drawn, as in the released training code.
         short: What to do with a video shorter than one window: ``'loop'`` starts over at its first
             frame, ``'pad'`` repeats its last frame, ``'drop'`` raises ``ShortVideoError``, upon
             which the dataset takes another video and counts this one as short.
@@ -121,9 +123,10 @@ class SampleWindow(BaseTransform):
     def window_starts(self, total_frames: int) -> np.ndarray:
         """First frames of the windows of a video that is at least one span long, int64 ``[W]``."""
         last = total_frames - self.span
+        if self.start_range == 'released' and self.mode in ('random', 'sliding'):
+            last = total_frames - self.num_frames * self.stride - (self.mode == 'random')
+            last = max(last, 0)
         if self.mode == 'random':
-            if self.start_range == 'released':
-                last = max(total_frames - self.num_frames * self.stride - 1, 0)
             return self._random_starts(last)
         if self.mode == 'center':
             return np.array([last // 2])
@@ -155,7 +158,7 @@ class SampleWindow(BaseTransform):
     def describe(self, view: View) -> View:
         """What an encoder sees of a video through these windows."""
         slides = self.mode == 'sliding'
-        return view.update(
+        view = view.update(
             dict(sampling='mode'),
             num_frames=self.num_frames,
             stride=self.stride,
@@ -166,6 +169,9 @@ class SampleWindow(BaseTransform):
             step_frames=self.step_frames,
             short=self.short,
         )
+        if slides and self.start_range == 'released':
+            view = view.remark(f'each with {self.num_frames * self.stride} frames to its end')
+        return view
 
     def transform(self, results: dict) -> dict:
         total = int(results['total_frames'])

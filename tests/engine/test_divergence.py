@@ -9,7 +9,7 @@ from helpers.tiny_run import assert_same_weights, last_line, make_config, run_st
 
 LR = 'optim_wrapper.optimizer.lr'
 STEPS = """
-param_scheduler = [dict(type='MultiStepLR', milestones=[2], gamma=0.1)]
+param_scheduler = [dict(type='MultiStepLR', milestones=[1], gamma=0.1)]
 optim_wrapper.update(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5))))
 """
 LONGER = '--cfg-options train_cfg.max_epochs=4'
@@ -59,7 +59,7 @@ def test_a_lower_rate_is_used_and_said(runs):
     code, output = done['lower']
     assert code == 0, output
     assert f'{LR} is 0.0001 from here on; the checkpoint was trained with 0.001' in output
-    # multiplied for the backbone, and dropped by the schedule after epoch 3
+    # multiplied for the backbone, and dropped by the schedule after epoch 1
     assert rates(folder / 'lower' / 'epoch_4.pth') == {0.1, 0.05}
     assert rates(folder / 'unchanged' / 'epoch_4.pth') == {1.0, 0.5}
 

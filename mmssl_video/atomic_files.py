@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mmengine.fileio import LocalBackend, register_backend
 
@@ -23,7 +23,8 @@ class _Watched(io.FileIO):
 
     failure: OSError | None = None
 
-    def write(self, data) -> int | None:
+    # the base is also declared as a typing.IO, whose overloads no subclass repeats
+    def write(self, data: Any, /) -> int | None:  # type: ignore[override]
         try:
             return super().write(data)
         except OSError as error:

@@ -340,9 +340,9 @@ def _listed(source, root) -> list[str]:
     try:
         text = Path(source).read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b'\n') + 1
+        place = error.object[: error.start].count(b'\n') + 1
         raise ValueError(
-            f'{str(source)!r} is no list of videos: line {line} is not UTF-8 text'
+            f'{str(source)!r} is no list of videos: line {place} is not UTF-8 text'
         ) from None
     names = []
     for number, line in enumerate(map(str.strip, text.split('\n')), 1):

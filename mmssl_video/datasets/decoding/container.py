@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -19,7 +20,9 @@ class DamagedFrameError(Exception):
 DAMAGE = (av.FFmpegError, IndexError, DamagedFrameError)
 # Tags in another encoding than UTF-8 are no reason to refuse a video. PyAV 19 thinks so too and has
 # no such option any more.
-_TAGS = dict(metadata_errors='replace') if int(av.__version__.split('.')[0]) < 19 else {}
+_TAGS: dict[str, Any] = (
+    dict(metadata_errors='replace') if int(av.__version__.split('.')[0]) < 19 else {}
+)
 
 
 def open_container(path: str):

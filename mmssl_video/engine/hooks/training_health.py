@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import CheckpointHook, Hook
@@ -77,7 +78,7 @@ class TrainingHealthHook(Hook):
     def _usual_loss(self, runner) -> tuple[float, str]:
         """The loss that absurd ones are compared with, and what it is."""
         hub, guess = runner.message_hub, None
-        model = getattr(runner, 'model', None)
+        model: Any = getattr(runner, 'model', None)
         model = model.module if is_model_wrapper(model) else model
         if isinstance(model, SelfSupervisedRecognizer):
             names = [name for name in hub.log_scalars if name.startswith('train/')]

@@ -171,7 +171,8 @@ class DensePredictiveCoding(
         if 'num_negatives' not in stats:
             return None
         terms = 2 if self.neck.bidirectional and self.direction_reduction == 'sum' else 1
-        return terms * self.losses['prediction'].weight * math.log1p(stats['num_negatives'])
+        guess = math.log1p(stats['num_negatives'])
+        return terms * self.losses['prediction'].weight * guess  # type: ignore[operator]
 
     def _targets(self, features, inputs):
         if self.target == 'momentum':

@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/models/byol_r3d18.py',
     '../_base_/views/two_views_64.py',
     '../data/demo.py',
-    '../_base_/schedules/lars_cosine.py',
+    '../_base_/schedules/adam_plateau.py',
     '../_base_/default_runtime.py',
 ]
 train_dataloader = dict(dataset=_base_.data.train)

@@ -1,4 +1,4 @@
-"""SSTL's Figures 1 and 2 of any encoders: ``python tools/analyse_similarity.py CKPT ...``."""
+"""SSTL's Figures 1 and 2 of any encoders: ``mmssl similarity CKPT ...``."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def build_encoder(
     """Build the encoder of a checkpoint, or an untrained one.
 
     Args:
-        checkpoint: File of a pre-training run or of ``tools/convert_checkpoint.py``, or the word
+        checkpoint: File of a pre-training run or of ``mmssl convert``, or the word
             ``random`` for the weights a run with ``encoder_config`` would begin with.
         encoder_config: Any config with a ``model``. Needed for ``random``; for a file it replaces
             the config inside, which is parsed as data and never executed.

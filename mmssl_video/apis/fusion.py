@@ -1,4 +1,4 @@
-"""Two-stream fusion from result files: ``python tools/fuse.py RGB.npz FLOW.npz``."""
+"""Two-stream fusion from result files: ``mmssl fuse RGB.npz FLOW.npz``."""
 
 from __future__ import annotations
 

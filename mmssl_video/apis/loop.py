@@ -92,7 +92,7 @@ def run_loop(
         elif kind.is_trained:
             raise ValueError(
                 f'{checkpoint} holds a {held}, not the trained {cfg.model.type} that this config '
-                'tests: test it with the config that trained it, or train with tools/train.py '
+                'tests: test it with the config that trained it, or train with mmssl train '
                 f'{Path(cfg.filename or "CONFIG").name} --pretrained {checkpoint}'
             )
     if kind.has_classes:

@@ -1,4 +1,4 @@
-"""Pictures of what a memory learnt: ``python tools/visualize_memory.py CKPT --videos LIST``."""
+"""Pictures of what a memory learnt: ``mmssl memory CKPT --videos LIST``."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def picture_memory(
     num_workers: int = 0,
     device: str | None = None,
 ) -> dict[str, Any]:
-    """Draw the memory of a pre-trained model; see ``tools/visualize_memory.py --help``.
+    """Draw the memory of a pre-trained model; see ``mmssl memory --help``.
 
     P(action | slot) is FGKVMemPred Figure 4, the top clips of the most active concepts Figure 5,
     the similarity of the two encoders' features of different clips of a video Figure 6; the videos

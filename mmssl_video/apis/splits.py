@@ -56,7 +56,7 @@ def with_split(cfg: Config, split: int) -> Config:
         if not Path(path).is_file():
             raise FileNotFoundError(
                 f'there is no list {path} of split {split}: make it with '
-                'tools/data/prepare.py, or name the splits with --splits'
+                'mmssl prepare, or name the splits with --splits'
             )
     return cfg
 
@@ -110,7 +110,7 @@ def train_splits(
     Args:
         cfgs: Config of each split, with one ``work_dir``; split 2 goes to ``split2`` in it, where
             an interrupted run is resumed.
-        checkpoint: Weights to begin with, as ``tools/train.py --pretrained`` takes them; the word
+        checkpoint: Weights to begin with, as ``mmssl train --pretrained`` takes them; the word
             ``scratch`` for none.
         seed: Of the runs.
         baselines: Put baselines beside the figures.

@@ -95,7 +95,7 @@ def config_from_checkpoint(checkpoint: dict, source: str = 'the checkpoint') -> 
     if not isinstance(text, str) or not text.strip():
         raise CheckpointError(
             f"{source} holds no config (meta['cfg']), so the model cannot be rebuilt from it: give "
-            "the config beside it, or convert the authors' files with tools/convert_checkpoint.py "
+            "the config beside it, or convert the authors' files with mmssl convert "
             'first.'
         )
     config = config_from_text(text, f'the config in {source}')

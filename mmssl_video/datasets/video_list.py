@@ -53,7 +53,7 @@ class VideoListDataset(BaseActionDataset):
     be asked for there too, for the validation between epochs, which one file should not end; each
     validation then draws the same replacements.
 
-    **Optical flow** of the listed videos, made by ``tools/data/extract_flow.py``, is read with
+    **Optical flow** of the listed videos, made by ``mmssl flow``, is read with
     ``modality='Flow'``, ``suffix='.flow.mp4'`` (or ``'.flow'``) and the folder of flows as
     ``data_prefix``; list and pipeline stay as for RGB, without colours and with ``VideoFlip``.
 
@@ -243,11 +243,7 @@ class VideoListDataset(BaseActionDataset):
                 f'there: {", ".join(missing[:3])}{more}. Paths in the list are joined to '
                 f'data_prefix video={prefix!r}: set that to the folder of the videos, or mend the '
                 'list (check_files=False treats missing files as bad videos).'
-                + (
-                    ' Flow is made by tools/data/extract_flow.py.'
-                    if self.modality == 'Flow'
-                    else ''
-                )
+                + (' Flow is made by mmssl flow.' if self.modality == 'Flow' else '')
             )
 
     def _check_pipeline(self) -> None:

@@ -89,7 +89,7 @@ def load_result_file(path: str | Path) -> ClassScores | RetrievalFeatures:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'there is no result file {path}: tools/test.py --dump writes one')
+        raise FileNotFoundError(f'there is no result file {path}: mmssl test --dump writes one')
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
@@ -108,7 +108,7 @@ def load_result_file(path: str | Path) -> ClassScores | RetrievalFeatures:
         RecursionError,
         zipfile.BadZipFile,
     ) as error:
-        raise ValueError(f'{path} is no result file of tools/test.py --dump ({error})') from None
+        raise ValueError(f'{path} is no result file of mmssl test --dump ({error})') from None
 
 
 def _save(path, kind, info, **arrays):

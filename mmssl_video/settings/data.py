@@ -49,7 +49,7 @@ _WITH_LISTS = ('VideoListDataset', _WITH_TIMES)
 # Lists that a folder may hold, the first that is there counts.
 _TRAIN_LISTS = ('train.txt', 'train_split1.txt')
 _TEST_LISTS = ('test.txt', 'val.txt', 'test_split1.txt')
-# What prepare.py calls a data set, where its config has another name.
+# What mmssl prepare calls a data set, where its config has another name.
 _PREPARED_AS = dict(kinetics400='k400')
 
 
@@ -63,7 +63,7 @@ def load_data(data: str | Path | Mapping) -> ConfigDict:
 
     Args:
         data: Name of a shipped data config, path of one, or a folder with lists: one that
-            ``tools/data/prepare.py`` wrote, or any with ``train.txt``, ``test.txt`` (or
+            ``mmssl prepare`` wrote, or any with ``train.txt``, ``test.txt`` (or
             ``val.txt``; or ``train_split1.txt``, ``test_split1.txt``), videos in the folder itself,
             in ``videos`` or in ``videos_train`` and ``videos_val``, and optionally
             ``classes.txt`` and flow in ``flow`` or ``flow_train`` and ``flow_val``. Or what such a
@@ -88,7 +88,7 @@ def load_data(data: str | Path | Mapping) -> ConfigDict:
     else:
         raise FileNotFoundError(
             f'there is no data set {name!r}: name one of {", ".join(shipped_data())}, a folder '
-            'that tools/data/prepare.py wrote, or a config with data = dict(train=…, test=…)'
+            'that mmssl prepare wrote, or a config with data = dict(train=…, test=…)'
         )
     contents = read_config(path).get('data')
     if isinstance(contents, str):
@@ -197,7 +197,7 @@ def settle_data(
     elif _lacks_lists(cfg):
         raise ValueError(
             f'{cfg.filename or "the config"} says how to judge and names no videos: add --data '
-            f'with one of {", ".join(shipped_data())}, a folder that tools/data/prepare.py wrote, '
+            f'with one of {", ".join(shipped_data())}, a folder that mmssl prepare wrote, '
             'or a config of your own'
         )
     elif flow and not _is_flow(cfg):
@@ -255,7 +255,7 @@ def _read_folder(folder):
     if train is None or test is None:
         raise FileNotFoundError(
             f'{folder} holds no {"train.txt" if train is None else "test.txt"}: write its lists '
-            f'with tools/data/prepare.py folder {folder} data/{folder.resolve().name}, and give '
+            f'with mmssl prepare folder {folder} data/{folder.resolve().name}, and give '
             'that folder'
         )
     lists = dict(train=str(train), test=str(test))
@@ -308,7 +308,7 @@ def _lists(data, flow):
     if not lists:
         raise ValueError(
             f'{data.name} has no flow: say where it lies with flow=dict(train=…, test=…) in its '
-            'config (tools/data/extract_flow.py makes it)'
+            'config (mmssl flow makes it)'
         )
     chosen = {role: lists[role] for role in ROLES if role in lists}
     return dict(chosen, labelled=chosen.get('labelled', chosen['train']))

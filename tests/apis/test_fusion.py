@@ -288,5 +288,5 @@ def test_a_missing_file_and_a_file_of_another_kind(tmp_path):
     with pytest.raises(FileNotFoundError, match='no result file'):
         run_fusion([file, tmp_path / 'none.npz'])
     np.savez(tmp_path / 'other.npz', x=np.ones(3))
-    with pytest.raises(ValueError, match='no result file of tools/test.py --dump'):
+    with pytest.raises(ValueError, match='no result file of mmssl test --dump'):
         run_fusion([file, tmp_path / 'other.npz'])

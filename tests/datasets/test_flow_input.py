@@ -214,7 +214,7 @@ def test_colour_transforms_refuse_flow_by_themselves(kind):
     [
         (dict(modality='flow'), ValueError, "modality must be 'RGB' or 'Flow', got 'flow'"),
         (dict(modality='RGB'), ValueError, "suffix='.flow.mp4' names optical flow: set modality"),
-        (dict(suffix=''), FileNotFoundError, r'extract_flow.py'),
+        (dict(suffix=''), FileNotFoundError, 'Flow is made by mmssl flow'),
         (dict(suffix='.flow'), FileNotFoundError, r"right.mp4.flow' \(line 1\)"),
     ],
 )

@@ -628,7 +628,7 @@ def test_a_full_disk_ends_the_run_and_marks_no_video_as_bad(tmp_path, clip, monk
 
 def test_one_run_at_a_time(tmp_path, clip):
     clip(tmp_path / 'mine' / 'a' / '1.mp4', tmp_path / 'mine' / 'b' / '1.mp4')
-    at_work = pytest.raises(RuntimeError, match='another run of prepare.py is at work')
+    at_work = pytest.raises(RuntimeError, match='another run of mmssl prepare is at work')
     with one_at_a_time(tmp_path / 'out'), at_work:
         prepare('folder', tmp_path / 'mine', tmp_path / 'out', **QUIET)
     prepare('folder', tmp_path / 'mine', tmp_path / 'out', **QUIET)

@@ -198,7 +198,7 @@ def test_nothing_of_the_users_is_overwritten(tmp_path):
             prepare('folder', src, out, **options, **QUIET)
     (out / 'videos').rmdir()
     (out / 'train.txt').write_text('mine\n')
-    with pytest.raises(FileExistsError, match='train.txt was not written by prepare.py'):
+    with pytest.raises(FileExistsError, match='train.txt was not written by mmssl prepare'):
         prepare('folder', src, out, **QUIET)
     assert (out / 'train.txt').read_text() == 'mine\n'
     (out / 'train.txt').unlink()

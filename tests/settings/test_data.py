@@ -262,7 +262,7 @@ def test_pipelines_in_lists_are_made_fit_for_flow_too():
     [
         ('linear', 'ucf100', "there is no data set 'ucf100': name one of demo, hmdb51, k400, "),
         ('linear', 'no.py', "config 'no.py' does not exist"),
-        ('linear', 'empty', 'empty holds no train.txt: write its lists with tools/data/prepare.py'),
+        ('linear', 'empty', 'empty holds no train.txt: write its lists with mmssl prepare'),
         ('linear', 'untested', 'untested holds no test.txt: '),
         ('linear', 'wrong.py', 'wrong.py is no data set: it has no setting trian'),
         ('linear', 'none.py', r'none.py is no data set: it needs data = dict\(train=dict'),

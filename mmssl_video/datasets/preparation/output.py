@@ -28,7 +28,7 @@ def one_at_a_time(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RuntimeError(f'another run of prepare.py is at work in {out}.') from None
+            raise RuntimeError(f'another run of mmssl prepare is at work in {out}.') from None
         yield
 
 
@@ -61,7 +61,7 @@ def check_output(out: Path, dataset: str, resize: int | None, folders: dict, lis
         foreign = [name for name in lists if (out / name).exists()]
         if foreign:
             raise FileExistsError(
-                f'{out / foreign[0]} was not written by prepare.py: move it away '
+                f'{out / foreign[0]} was not written by mmssl prepare: move it away '
                 'or give another folder.'
             )
     for name, source in folders.items():
@@ -80,7 +80,7 @@ def check_output(out: Path, dataset: str, resize: int | None, folders: dict, lis
                 )
         elif os.path.lexists(place) and (mark is None or place.is_symlink()):
             raise FileExistsError(
-                f'{place} is there already and was not made by prepare.py with '
+                f'{place} is there already and was not made by mmssl prepare with '
                 '--resize: move it away or give another folder.'
             )
 

@@ -32,7 +32,7 @@ from .blocks import PerClip
 from .color import VideoColorJitter, VideoRandomGray
 from .video_io import SOURCES
 
-_MAKE = 'tools/data/extract_flow.py makes it'
+_MAKE = 'mmssl flow makes it'
 
 
 class FlowVideo(VideoSource):

@@ -15,7 +15,7 @@ class Conv3d(nn.Conv3d):
     Weights keep the 3D layout. 1 x k x k kernels run as 2D convolutions: on ``channels_last_3d``
     maps the frames fold into the batch without a copy. 1 x 1 x 1 kernels run as matrix products;
     oneDNN's own kernel for their weight gradient (seen in torch 2.13 with AVX-512) writes out of
-    bounds when channels are few and threads several. ``tools/benchmark.py step`` shows the speed.
+    bounds when channels are few and threads several. ``mmssl benchmark step`` shows the speed.
 
     In 16 bits on the CPU the time is padded before the convolution instead of by it: where a clip
     has fewer frames than the kernel, oneDNN's weight gradient of a padded time (seen in torch 2.13

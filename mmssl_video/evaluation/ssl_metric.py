@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -47,8 +48,10 @@ class SSLMetric(BaseMetric):
         Raises:
             RuntimeError: No video has a result.
         """
-        # mmengine's own takes it that every process has as many, the last ones counted twice
-        results = [each for part in all_gather_object(self.results) for each in part]
+        # the processes may have different numbers of results; of those that a sampler repeats until
+        # all have as many, the last ones are copies
+        rows = itertools.zip_longest(*all_gather_object(self.results))
+        results = [each for row in rows for each in row if each is not None][:size]
         self.results.clear()
         if not results:
             raise RuntimeError('no video of the list gave a figure: there is nothing to measure')

@@ -8,6 +8,7 @@ import datetime
 import json
 import logging
 import os
+import signal
 import socket
 import threading
 import time
@@ -142,6 +143,8 @@ class _Lock:
                         'current',
                         logging.ERROR,
                     )
+                    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as under nohup
+                        os.kill(os.getpid(), signal.SIGTERM)
                     _thread.interrupt_main()
                     return
                 os.utime(self.file)

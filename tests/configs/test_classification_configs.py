@@ -232,9 +232,9 @@ def test_frames_other_than_those_of_the_pretraining_are_named(monkeypatch):
         monkeypatch,
         'finetune_memdpc',
         'demo',
-        trained_like('memdpc_demo', **{f'{key}.num_frames': 20}),
+        trained_like('memdpc_demo', **{f'{key}.num_frames': 24}),
     )
-    assert 'num_frames=20, and is trained on num_frames=40' in text and 'num_frames with' in text
+    assert 'num_frames=24, and is trained on num_frames=40' in text and 'num_frames with' in text
     [text] = said_of_frames(monkeypatch, 'finetune_memdpc', 'ucf101', contents)
     assert 'size=64' in text and 'size=128' in text and '.scale' in text
     [text] = said_of_frames(

@@ -53,7 +53,8 @@ WORKER = textwrap.dedent("""
     bare = getattr(model, 'module', model)
     hook = HOOKS.build(dict(type='MethodHook'))
     runner = SimpleNamespace(model=model, optim_wrapper=optimizer, iter=0, max_iters=3 * parts,
-                             hooks=[hook], seed=0, work_dir='.', _train_loop=BaseLoop.__new__(Loop))
+                             hooks=[hook], seed=0, work_dir='.', _train_loop=BaseLoop.__new__(Loop),
+                             train_dataloader=range(3 * parts))
     hook.before_train(runner)
     for step in range(3):
         generator = torch.Generator().manual_seed(step)
@@ -152,7 +153,14 @@ def stand_in(model, hooks, **attributes):
 def drive(iterations, counts, start=0, total=8, names=('MethodHook',)):
     model, hooks = Recorder(), [HOOKS.build(dict(type=name)) for name in names]
     wrapper = SimpleNamespace(_accumulative_counts=counts)
-    runner = stand_in(model, hooks, optim_wrapper=wrapper, iter=start, max_iters=total)
+    runner = stand_in(
+        model,
+        hooks,
+        optim_wrapper=wrapper,
+        iter=start,
+        max_iters=total,
+        train_dataloader=range(total),
+    )
     for hook in hooks:
         hook.before_train(runner)
     for _ in range(iterations):

@@ -100,14 +100,30 @@ def test_another_machine_that_lives_keeps_others_out(tmp_path, said):
 def test_a_run_shows_that_it_lives_and_ends_when_it_lost_the_lock(tmp_path, said, monkeypatch):
     monkeypatch.setattr(run_lock, 'BEAT', 0.05)
     lock = tmp_path / LOCK
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background: ignored
     with pytest.raises(KeyboardInterrupt), locked(tmp_path):
         os.utime(lock, (0, 0))
         time.sleep(0.5)
         assert time.time() - lock.stat().st_mtime < 60
         lock.write_text('{"token": "of another"}')
         time.sleep(30)
+    signal.signal(signal.SIGINT, before)
     assert 'it ends here' in said[-1]
     assert lock.read_text() == '{"token": "of another"}'  # is not ours to remove
+
+
+def test_a_run_that_ignores_interrupts_ends_too(tmp_path):
+    code = (
+        'import signal, sys, time\n'
+        'from mmssl_video.results import run_lock\n'
+        'signal.signal(signal.SIGINT, signal.SIG_IGN)\n'
+        'run_lock.BEAT = 0.05\n'
+        'with run_lock.locked(sys.argv[1]):\n'
+        '    open(sys.argv[1] + "/.run.lock", "w").write("{}")\n'
+        '    time.sleep(60)\n'
+    )
+    done = run('python', '-c', code, tmp_path, cwd=tmp_path, fresh=True)
+    assert done.returncode == -signal.SIGTERM and 'it ends here' in done.stdout
 
 
 def test_the_lock_goes_with_the_run_whatever_happens(tmp_path):

@@ -21,6 +21,7 @@ from mmssl_video.checkpoints import config_from_checkpoint, load_checkpoint_file
 from mmssl_video.commands import errors
 from mmssl_video.commands.test import main
 from mmssl_video.datasets.pipelines import pipeline_of
+from mmssl_video.datasets.views import view_of
 from mmssl_video.results.result_files import ClassScores, load_result_file
 
 SMALL = [f'{name}_dataloader.num_workers=0' for name in ('train', 'val', 'test')] + [
@@ -287,8 +288,8 @@ def test_one_key_sets_the_blocks(world):
     trained = config_from_checkpoint(contents)
     assert trained.model.num_blocks == 3
     for loader in ('train', 'val', 'test'):
-        steps = trained[f'{loader}_dataloader'].dataset.pipeline
-        assert steps.blocks.num_blocks == 3 and steps.sample.num_frames == 15
+        view = view_of(trained[f'{loader}_dataloader'])
+        assert view.num_blocks == 3 and view.num_frames == 15
 
 
 @pytest.mark.parametrize('name', ['dpc', 'scratch', 'slow only', 'sstl'])

@@ -32,7 +32,7 @@ launch_tool() {
     fi
     local nodes=${NNODES:-1} node_rank=${NODE_RANK:-0} port=${PORT:-}
     check_whole NNODES "$nodes" && check_whole NODE_RANK "$node_rank" || return
-    if [[ -n $port ]] && ! { [[ $port =~ ^[0-9]{1,5}$ ]] && (( 10#$port >= 1 && 10#$port <= 65535 )); }; then
+    if [[ -n $port ]] && ! { [[ $port =~ ^[1-9][0-9]{0,4}$ ]] && (( port <= 65535 )); }; then
         echo "error: PORT must be a number from 1 to 65535, not '$port'" >&2
         return 2
     fi

@@ -1,5 +1,7 @@
 # Clips of 40 frames at stride 3, re-labelled as 8 blocks of 5, at 128 x 128; labels are not used.
 # Crop and flip are drawn once per clip, colour once per frame (DPC section 3.5, MemDPC section 5.2).
+_base_ = '../loaders/pretraining.py'
+
 _open = dict(type='VideoInit')
 _decode = dict(type='DecodeFrames')
 _shrink = dict(type='Resize', scale=(128, 128), keep_ratio=False)
@@ -14,12 +16,7 @@ _pack = dict(
 # A data set (configs/data) adds its lists and folders.
 train_dataloader = dict(
     batch_size=16,
-    num_workers=8,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='VideoListDataset',
         pipeline=dict(
             init=_open,
             sample=dict(type='SampleWindow', num_frames=40, stride=3, mode='random', short='loop'),
@@ -48,12 +45,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=16,
-    num_workers=8,
-    persistent_workers=True,
-    # Lists are sorted by class; a batch of one class would be harder to tell apart.
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='VideoListDataset',
         pipeline=dict(
             init=_open,
             sample=dict(type='SampleWindow', num_frames=40, stride=3, mode='center', short='loop'),
@@ -63,9 +55,6 @@ val_dataloader = dict(
             shrink=_shrink,
             **_pack,
         ),
-        test_mode=True,
-        on_error='skip',
     ),
 )
 del _open, _decode, _shrink, _pack
-val_evaluator = dict(type='SSLMetric')

@@ -3,6 +3,8 @@
 # Tested on windows that overlap by half, ten crops of each; DPC's configs take the centre crop.
 # Windows of the released tests: sample.step_frames=59 and start_range='released' (MemDPC), DPC with
 # 8 blocks 60 (UCF101) or 90 (HMDB51), with 5 blocks 30 or 45. max_windows only bounds videos of more than two minutes.
+_base_ = '../loaders/labelled.py'
+
 _window = dict(type='SampleWindow', num_frames=40, stride=3, short='loop')
 _open, _decode = dict(type='VideoInit'), dict(type='DecodeFrames')
 _resize = dict(type='Resize', scale=(-1, 256))
@@ -17,12 +19,7 @@ _pack = dict(
 # A data set (configs/data) adds its lists, folders and class names.
 train_dataloader = dict(
     batch_size=16,
-    num_workers=8,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='VideoListDataset',
         pipeline=dict(
             init=_open,
             sample=dict(_window, mode='random'),
@@ -48,12 +45,7 @@ train_dataloader = dict(
 )
 # Between epochs: the centre of the video.
 val_dataloader = dict(
-    batch_size=16,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='VideoListDataset',
         pipeline=dict(
             init=_open,
             sample=dict(_window, mode='center'),
@@ -63,17 +55,10 @@ val_dataloader = dict(
             shrink=_shrink,
             **_pack,
         ),
-        test_mode=True,
-        on_error='skip',
     ),
 )
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=8,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    # A bad video is left out of the figures and named in the record.
     dataset=dict(
-        type='VideoListDataset',
         pipeline=dict(
             init=_open,
             sample=dict(_window, mode='sliding', overlap=0.5, max_windows=64),
@@ -84,12 +69,8 @@ test_dataloader = dict(
             jitter=None,
             **_pack,
         ),
-        test_mode=True,
-        on_error='skip',
     ),
 )
-val_evaluator = dict(type='ClassificationMetric')
-test_evaluator = dict(type='ClassificationMetric')
 
 # The demo videos: at 64 x 64, cropped and resized once, on two CPU cores.
 _small = dict(resize=dict(scale=(-1, 72)), crop=dict(crop_size=64), shrink=None)

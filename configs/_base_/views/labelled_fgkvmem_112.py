@@ -1,5 +1,7 @@
 # For classifiers of clips: 16 frames at stride 4, short side 128 to 160, crop of 112 (FGKVMemPred
 # section 4.1). Tested on 10 clips x 3 crops; the released test draws its crops at random.
+_base_ = '../loaders/labelled.py'
+
 _window = dict(type='SampleWindow', num_frames=16, stride=4, short='loop')
 _open, _decode = dict(type='VideoInit'), dict(type='DecodeFrames')
 _resize = dict(type='Resize', scale=(-1, 128))
@@ -12,12 +14,7 @@ _pack = dict(
 # A data set (configs/data) adds its lists, folders and class names.
 train_dataloader = dict(
     batch_size=64,
-    num_workers=8,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='VideoListDataset',
         # None: the place of a step that other configs put in
         pipeline=dict(
             init=_open,
@@ -34,12 +31,7 @@ train_dataloader = dict(
 )
 # Between epochs: the centre of the video.
 val_dataloader = dict(
-    batch_size=16,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='VideoListDataset',
         pipeline=dict(
             init=_open,
             sample=dict(_window, mode='center'),
@@ -48,17 +40,10 @@ val_dataloader = dict(
             crop=dict(_crops, crops='center'),
             **_pack,
         ),
-        test_mode=True,
-        on_error='skip',
     ),
 )
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=8,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    # A bad video is left out of the figures and named in the record.
     dataset=dict(
-        type='VideoListDataset',
         pipeline=dict(
             init=_open,
             sample=dict(_window, mode='uniform', num_windows=10),
@@ -67,12 +52,8 @@ test_dataloader = dict(
             crop=dict(_crops, crops='three'),
             **_pack,
         ),
-        test_mode=True,
-        on_error='skip',
     ),
 )
-val_evaluator = dict(type='ClassificationMetric')
-test_evaluator = dict(type='ClassificationMetric')
 
 # The demo videos: at 64 x 64 (tested on all of 72 x 72), on two CPU cores.
 _small = dict(resize=dict(scale=(-1, 72)), crop=dict(crop_size=72))

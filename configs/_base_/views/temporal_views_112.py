@@ -1,14 +1,11 @@
 # One clip of 16 + e consecutive frames (e = 12), augmented twice in time and space: two views of 16
 # frames at 112 x 112 (SSTL sections 3.1, 4.2). Crop, flip and colours are one draw for a view.
 # A data set (configs/data) adds its lists and folders.
+_base_ = '../loaders/training.py'
+
 train_dataloader = dict(
     batch_size=64,
-    num_workers=8,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='VideoListDataset',
         pipeline=dict(
             init=dict(type='VideoInit'),
             sample=dict(type='SampleWindow', num_frames=28, stride=1, mode='random', short='loop'),

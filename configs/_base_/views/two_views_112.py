@@ -1,6 +1,8 @@
 # Two clips of 16 frames at stride 4 from random times of a video, at 112 x 112 (FGKVMemPred 3.1 and
 # 4.1). Each clip has its own crop and flip, the same for all its frames. Starts at least so many
 # frames apart: --cfg-options train_dataloader.dataset.pipeline.sample.min_gap=32
+_base_ = '../loaders/pretraining.py'
+
 _open = dict(type='VideoInit')
 _decode = dict(type='DecodeFrames')
 _pack = dict(
@@ -11,12 +13,7 @@ _pack = dict(
 # A data set (configs/data) adds its lists and folders.
 train_dataloader = dict(
     batch_size=8,
-    num_workers=8,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='VideoListDataset',
         # None: the place of a step that other configs put in
         pipeline=dict(
             init=_open,
@@ -54,11 +51,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     batch_size=8,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='VideoListDataset',
         pipeline=dict(
             init=_open,
             sample=dict(
@@ -74,9 +67,6 @@ val_dataloader = dict(
             crop=dict(type='CenterCrop', crop_size=112),
             **_pack,
         ),
-        test_mode=True,
-        on_error='skip',
     ),
 )
 del _open, _decode, _pack
-val_evaluator = dict(type='SSLMetric')
